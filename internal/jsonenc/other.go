@@ -1,0 +1,225 @@
+package jsonenc
+
+import (
+	"bytes"
+	"encoding"
+	"encoding/json"
+	"errors"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+var (
+	jsonMarshaler = reflect.TypeFor[json.Marshaler]()
+	textMarshaler = reflect.TypeFor[encoding.TextMarshaler]()
+)
+
+// marshals tells whether values of type t have their own JSON form.
+func marshals(t reflect.Type) bool { return t.Implements(jsonMarshaler) || t.Implements(textMarshaler) }
+
+// other appends a value of a type that value does not know: named and typed scalars, maps and slices as those that it
+// knows, anything with a form of its own, and structs, by way of encoding/json.
+func (e *encoder) other(dst []byte, v any, depth int) ([]byte, error) {
+	r := reflect.ValueOf(v)
+	t := r.Type()
+	if t.Kind() == reflect.Pointer {
+		return e.pointer(dst, r, depth)
+	}
+	if marshals(t) {
+		return marshal(dst, v, depth)
+	}
+	switch t.Kind() {
+	case reflect.String:
+		return AppendString(dst, r.String()), nil
+	case reflect.Bool:
+		return strconv.AppendBool(dst, r.Bool()), nil
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		return strconv.AppendInt(dst, r.Int(), 10), nil
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr:
+		return strconv.AppendUint(dst, r.Uint(), 10), nil
+	case reflect.Float64:
+		return appendFloat(dst, r.Float())
+	case reflect.Float32:
+		return appendFloat32(dst, float32(r.Float()))
+	case reflect.Map:
+		if t.Key().Kind() == reflect.String {
+			return e.typedObject(dst, r, depth)
+		}
+	case reflect.Slice:
+		if r.IsNil() {
+			return append(dst, "null"...), nil
+		}
+		if t.Elem().Kind() == reflect.Uint8 && !marshals(reflect.PointerTo(t.Elem())) {
+			return appendBytes(dst, r.Bytes()), nil
+		}
+		return e.typedArray(dst, r, depth)
+	case reflect.Array:
+		return e.typedArray(dst, r, depth)
+	}
+	return marshal(dst, v, depth)
+}
+
+// pointer appends what r points to. Where only the pointer has the Marshaler's method, or encoding/json would look for such a
+// method on the parts of what it points to, the pointer itself is handed on.
+func (e *encoder) pointer(dst []byte, r reflect.Value, depth int) ([]byte, error) {
+	if r.IsNil() {
+		return append(dst, "null"...), nil
+	}
+	if depth == MaxDepth {
+		return dst, &Error{Reason: tooDeep}
+	}
+	to := r.Type().Elem()
+	switch {
+	case marshals(to):
+		return e.value(dst, r.Elem().Interface(), depth+1)
+	case marshals(r.Type()), to.Kind() == reflect.Struct, to.Kind() == reflect.Array:
+		return marshal(dst, r.Interface(), depth+1)
+	}
+	return e.value(dst, r.Elem().Interface(), depth+1)
+}
+
+func (e *encoder) typedObject(dst []byte, m reflect.Value, depth int) ([]byte, error) {
+	if m.IsNil() {
+		return append(dst, "null"...), nil
+	}
+	if depth == MaxDepth {
+		return dst, &Error{Reason: tooDeep}
+	}
+	dst = append(dst, '{')
+	var err error
+	if !e.sorted {
+		for it := m.MapRange(); it.Next(); {
+			if dst, err = e.member(dst, it.Key().String(), it.Value().Interface(), depth); err != nil {
+				return dst, err
+			}
+		}
+		return closeWith(dst, '}'), nil
+	}
+	names := m.MapKeys()
+	slices.SortFunc(names, func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) })
+	for _, name := range names {
+		if dst, err = e.member(dst, name.String(), m.MapIndex(name).Interface(), depth); err != nil {
+			return dst, err
+		}
+	}
+	return closeWith(dst, '}'), nil
+}
+
+func (e *encoder) typedArray(dst []byte, items reflect.Value, depth int) ([]byte, error) {
+	if depth == MaxDepth {
+		return dst, &Error{Reason: tooDeep}
+	}
+	dst = append(dst, '[')
+	for i := range items.Len() {
+		item := items.Index(i)
+		if item.CanAddr() && !marshals(item.Type()) && marshals(item.Addr().Type()) {
+			item = item.Addr()
+		}
+		var err error
+		if dst, err = e.value(dst, item.Interface(), depth+1); err != nil {
+			return dst, within(err, strconv.Itoa(i))
+		}
+		dst = append(dst, ',')
+	}
+	return closeWith(dst, ']'), nil
+}
+
+// marshal appends v as encoding/json writes it.
+func marshal(dst []byte, v any, depth int) (out []byte, err error) {
+	defer func() {
+		if recover() != nil {
+			out, err = dst, &Error{Reason: "holds a Marshaler that panics"}
+		}
+	}()
+	if deeper(reflect.ValueOf(v), MaxDepth-depth) {
+		return dst, &Error{Reason: tooDeep}
+	}
+	var text bytes.Buffer
+	to := json.NewEncoder(&text)
+	to.SetEscapeHTML(false)
+	if err := to.Encode(v); err != nil {
+		return dst, &Error{Reason: reason(err)}
+	}
+	return appendJSON(dst, text.Bytes(), depth)
+}
+
+// reason says what went wrong without repeating err, whose text may hold the value.
+func reason(err error) string {
+	var unsupported *json.UnsupportedTypeError
+	var marshaler *json.MarshalerError
+	switch {
+	case errors.As(err, &unsupported):
+		return "holds a " + unsupported.Type.String() + ", which has no JSON form"
+	case errors.As(err, &marshaler):
+		return "holds a " + marshaler.Type.String() + " whose Marshaler fails"
+	}
+	return "holds a number that is not finite, or a json.Number that is not a JSON number"
+}
+
+// deeper tells whether v has more than levels of containers and pointers within each other. encoding/json would follow a
+// long enough list to the end of the stack, and that ends the process.
+func deeper(v reflect.Value, levels int) bool {
+	if !v.IsValid() || marshals(v.Type()) || marshals(reflect.PointerTo(v.Type())) {
+		return false
+	}
+	switch v.Kind() {
+	case reflect.Pointer, reflect.Map, reflect.Slice:
+		if v.IsNil() {
+			return false
+		}
+	case reflect.Interface:
+		return deeper(v.Elem(), levels)
+	case reflect.Struct, reflect.Array:
+	default:
+		return false
+	}
+	if levels == 0 {
+		return true
+	}
+	levels--
+	switch v.Kind() {
+	case reflect.Pointer:
+		return deeper(v.Elem(), levels)
+	case reflect.Map:
+		for it := v.MapRange(); it.Next(); {
+			if deeper(it.Value(), levels) {
+				return true
+			}
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if f := v.Type().Field(i); written(f) && deeper(v.Field(i), levels) {
+				return true
+			}
+		}
+	default:
+		if v.Type().Elem().Kind() == reflect.Uint8 {
+			return false
+		}
+		for i := range v.Len() {
+			if deeper(v.Index(i), levels) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// written tells whether encoding/json writes a field.
+func written(f reflect.StructField) bool {
+	return f.Tag.Get("json") != "-" && (f.IsExported() || f.Anonymous)
+}
+
+// within puts a name or an index in front of the path of an error from below.
+func within(err error, name string) error {
+	var e *Error
+	if errors.As(err, &e) {
+		e.Path = "/" + pathEscapes.Replace(name) + e.Path
+	}
+	return err
+}
+
+// pathEscapes turns a name into a token of a JSON pointer.
+var pathEscapes = strings.NewReplacer("~", "~0", "/", "~1")

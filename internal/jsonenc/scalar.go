@@ -1,0 +1,151 @@
+package jsonenc
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"math"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"github.com/segmentprofiles/segmentprofiles-go/internal/jsvalue"
+)
+
+func appendFloat(dst []byte, f float64) ([]byte, error) {
+	if math.IsNaN(f) || math.IsInf(f, 0) {
+		return dst, &Error{Reason: notFinite}
+	}
+	return jsvalue.AppendFloat(dst, f), nil
+}
+
+// appendFloat32 appends the shortest digits that tell f from its neighbours of 32 bits: 0.1, not 0.10000000149011612.
+func appendFloat32(dst []byte, f float32) ([]byte, error) {
+	var room [32]byte
+	digits := strconv.AppendFloat(room[:0], float64(f), 'g', -1, 32)
+	wide, err := strconv.ParseFloat(string(digits), 64)
+	if err != nil {
+		return dst, &Error{Reason: notFinite}
+	}
+	return appendFloat(dst, wide)
+}
+
+// appendNumber appends n digit for digit. The empty number, json.Number's zero value, is 0, as encoding/json has it.
+func appendNumber(dst []byte, n json.Number) ([]byte, error) {
+	if n == "" {
+		return append(dst, '0'), nil
+	}
+	if !isNumber(string(n)) {
+		return dst, &Error{Reason: notNumber}
+	}
+	return append(dst, n...), nil
+}
+
+// isNumber tells whether s is a number in JSON's grammar.
+func isNumber(s string) bool {
+	if s != "" && s[0] == '-' {
+		s = s[1:]
+	}
+	whole := digits(s)
+	if whole == 0 || whole > 1 && s[0] == '0' {
+		return false
+	}
+	if s = s[whole:]; s != "" && s[0] == '.' {
+		fraction := digits(s[1:])
+		if fraction == 0 {
+			return false
+		}
+		s = s[1+fraction:]
+	}
+	if s != "" && (s[0] == 'e' || s[0] == 'E') {
+		if s = s[1:]; s != "" && (s[0] == '+' || s[0] == '-') {
+			s = s[1:]
+		}
+		exponent := digits(s)
+		return exponent > 0 && exponent == len(s)
+	}
+	return s == ""
+}
+
+// digits returns how many decimal digits s begins with.
+func digits(s string) int {
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return i
+		}
+	}
+	return len(s)
+}
+
+func appendTime(dst []byte, t time.Time) ([]byte, error) {
+	dst = append(dst, '"')
+	text, err := t.AppendText(dst)
+	if err != nil {
+		return dst, &Error{Reason: badTime}
+	}
+	return append(text, '"'), nil
+}
+
+func appendBytes(dst []byte, b []byte) []byte {
+	if b == nil {
+		return append(dst, "null"...)
+	}
+	dst = append(dst, '"')
+	dst = base64.StdEncoding.AppendEncode(dst, b)
+	return append(dst, '"')
+}
+
+// AppendString appends s to dst as a JSON string. Bytes that are not UTF-8 become U+FFFD, each its own.
+func AppendString(dst []byte, s string) []byte {
+	dst = append(dst, '"')
+	written := 0
+	for i := 0; i < len(s); {
+		b := s[i]
+		if plain[b] {
+			i++
+			continue
+		}
+		if b >= utf8.RuneSelf {
+			r, size := utf8.DecodeRuneInString(s[i:])
+			if r == utf8.RuneError && size == 1 {
+				dst = append(dst, s[written:i]...)
+				dst = append(dst, "\uFFFD"...)
+				written = i + 1
+			}
+			i += size
+			continue
+		}
+		dst = append(dst, s[written:i]...)
+		dst = appendEscape(dst, b)
+		i++
+		written = i
+	}
+	dst = append(dst, s[written:]...)
+	return append(dst, '"')
+}
+
+func appendEscape(dst []byte, b byte) []byte {
+	switch b {
+	case '"', '\\':
+		return append(dst, '\\', b)
+	case '\n':
+		return append(dst, '\\', 'n')
+	case '\r':
+		return append(dst, '\\', 'r')
+	case '\t':
+		return append(dst, '\\', 't')
+	case '\b':
+		return append(dst, '\\', 'b')
+	case '\f':
+		return append(dst, '\\', 'f')
+	}
+	const hex = "0123456789abcdef"
+	return append(dst, '\\', 'u', '0', '0', hex[b>>4], hex[b&15])
+}
+
+// plain has the bytes that stand for themselves in a JSON string, as far as one byte can tell.
+var plain = func() (t [256]bool) {
+	for b := ' '; b < utf8.RuneSelf; b++ {
+		t[b] = b != '"' && b != '\\'
+	}
+	return t
+}()
