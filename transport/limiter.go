@@ -1,0 +1,171 @@
+package transport
+
+import (
+	"math"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// LimiterConfig is what NewLimiter makes a Limiter of.
+type LimiterConfig struct {
+	// EventsPerSecond is the number of messages let through in a second. Defaults to DefaultEventsPerSecond where it is 0; a
+	// negative number is no limit.
+	EventsPerSecond float64
+	// RequestsPerSecond is the number of requests let through in a second, of whatever size. Defaults to
+	// DefaultRequestsPerSecond where it is 0; a negative number is no limit.
+	RequestsPerSecond float64
+}
+
+// A Limiter holds what is sent to one workspace below its rates. Segment's limits are the workspace's, so that all clients
+// that send to one workspace should share one.
+//
+// Each rate has a bucket of a quarter of a second, full at the start: in any stretch of w seconds it lets through at most rate x w
+// + rate / 4 events (one event, or one request of more events than the bucket holds, always passes in the end).
+//
+// A nil *Limiter has no limits. A Limiter is safe for concurrent use; none of its methods waits.
+type Limiter struct {
+	mu       sync.Mutex
+	events   *rate.Limiter // nil where there is no limit
+	requests *rate.Limiter
+	latest   time.Time // the latest time that Reserve was told
+	floor    time.Time // until when waits that were granted at an earlier rate last
+}
+
+// NewLimiter returns a limiter with the given rates. Its error is a *ConfigError, for rates that are not finite numbers.
+func NewLimiter(c LimiterConfig) (*Limiter, error) {
+	var problems ConfigError
+	events := configuredRate(&problems, "EventsPerSecond", c.EventsPerSecond, DefaultEventsPerSecond)
+	requests := configuredRate(&problems, "RequestsPerSecond", c.RequestsPerSecond, DefaultRequestsPerSecond)
+	if err := problems.orNil(); err != nil {
+		return nil, err
+	}
+	return &Limiter{events: newBucket(events), requests: newBucket(requests)}, nil
+}
+
+// configuredRate returns the rate that a field of LimiterConfig stands for, +Inf for no limit.
+func configuredRate(problems *ConfigError, field string, value, byDefault float64) float64 {
+	switch {
+	case math.IsNaN(value) || math.IsInf(value, 0):
+		problems.add(field, "is not a finite number; a negative one is no limit")
+	case value == 0:
+		return byDefault
+	case value < 0:
+		return math.Inf(1)
+	}
+	return value
+}
+
+// Reserve takes the tokens of one request that carries so many events, and returns how long the caller has to wait from now on
+// before it sends it. It never refuses: what the buckets lack is owed, and the next request waits for it as well, so that a
+// timer that fires late loses nothing of the rate. There is no giving back.
+//
+// A now before one that Reserve was told earlier counts as the earlier one: a clock that steps back changes no wait.
+func (l *Limiter) Reserve(now time.Time, events int) time.Duration {
+	if l == nil {
+		return 0
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now = l.advance(now)
+	wait := take(l.requests, now, 1)
+	// Events of a rate that was changed since are granted until floor; those of the new rate begin there.
+	begin := now
+	if begin.Before(l.floor) {
+		begin = l.floor
+	}
+	owed := begin.Sub(now)
+	if more := take(l.events, begin, events); more > math.MaxInt64-owed {
+		owed = math.MaxInt64
+	} else {
+		owed += more
+	}
+	return max(wait, owed)
+}
+
+// MaxBatch returns how many events a request should carry at most: a quarter of a second's, so that one batch is never more than
+// the bucket, at least 1 and at most MaxBatchMessages. It changes with the rate.
+func (l *Limiter) MaxBatch() int {
+	return int(min(max(l.EventsPerSecond()/4, 1), MaxBatchMessages))
+}
+
+// EventsPerSecond returns the present rate of events, +Inf where there is no limit.
+func (l *Limiter) EventsPerSecond() float64 {
+	if l == nil {
+		return math.Inf(1)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.events == nil {
+		return math.Inf(1)
+	}
+	return float64(l.events.Limit())
+}
+
+// SetEventsPerSecond changes the rate of events from now on; +Inf lifts the limit. A rate that is not above 0 is not taken: it
+// leaves the limiter as it was, and so does every rate where l is nil.
+//
+// Waits that Reserve has returned stand as they are, and the new rate counts from the end of the last of them: what is owed
+// is kept as time, or lowering the rate from 1,000 to 1 with 1,000 events owed would stop everything for a quarter of an hour.
+func (l *Limiter) SetEventsPerSecond(perSecond float64) {
+	if l == nil || !(perSecond > 0) {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := l.advance(time.Now())
+	if now.Before(l.floor) {
+		now = l.floor
+	}
+	next := newBucket(perSecond)
+	if l.events != nil {
+		tokens := l.events.TokensAt(now)
+		if tokens < 0 {
+			now = now.Add(take(l.events, now, 0))
+		}
+		if next != nil {
+			// A changed rate is no new quarter of a second: the bucket keeps what it had.
+			kept := max(0, min(int(tokens), next.Burst()))
+			next.ReserveN(now, next.Burst()-kept)
+		}
+	}
+	l.events, l.floor = next, now
+}
+
+// advance returns now, or the latest time seen where that is later. Without it rate.Limiter would credit the time between the
+// two twice.
+func (l *Limiter) advance(now time.Time) time.Time {
+	if now.Before(l.latest) {
+		return l.latest
+	}
+	l.latest = now
+	return now
+}
+
+// maxBurst bounds a bucket so that its size is an int on every platform.
+const maxBurst = 1 << 30
+
+// newBucket returns a full bucket of a quarter of a second, or nil where there is no limit.
+func newBucket(perSecond float64) *rate.Limiter {
+	if math.IsInf(perSecond, 1) {
+		return nil
+	}
+	return rate.NewLimiter(rate.Limit(perSecond), int(min(max(perSecond/4, 1), maxBurst)))
+}
+
+// take takes n tokens at once, and returns how long it is until the bucket owes nothing. rate.Limiter refuses to give more than
+// its burst, so that for a larger n the burst is raised for the one call: filling it up again is bounded as before.
+func take(b *rate.Limiter, now time.Time, n int) time.Duration {
+	if b == nil {
+		return 0
+	}
+	burst := b.Burst()
+	if n = max(n, 0); n <= burst {
+		return b.ReserveN(now, n).DelayFrom(now)
+	}
+	b.SetBurstAt(now, n)
+	wait := b.ReserveN(now, n).DelayFrom(now)
+	b.SetBurstAt(now, burst)
+	return wait
+}
