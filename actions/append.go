@@ -1,0 +1,260 @@
+package actions
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/segmentprofiles/segmentprofiles-go/internal/jsonenc"
+	"github.com/segmentprofiles/segmentprofiles-go/internal/messageid"
+)
+
+// AppendOptions say how Append writes. The zero value is the fastest.
+type AppendOptions struct {
+	// Sorted writes the members of traits and properties, at every level, in the order of their names, so that equal actions
+	// give equal bytes (but for a generated messageId). Without it their order is any. All else is always in order.
+	Sorted bool
+	// Stamp, unless it is the zero time, is the timestamp of a message that has none. It is written last in the message, so
+	// that the bytes before it tell whether two messages are the same but for when they were made.
+	Stamp time.Time
+}
+
+// Encoded says what Append wrote. Its offsets count bytes from the start of the message.
+type Encoded struct {
+	Kind Kind
+	// IDStart and IDEnd bound the text of the messageId, without its quotes, as it is written in JSON: an id that holds a
+	// quote, a backslash or a control character is escaped.
+	IDStart, IDEnd int
+	// GeneratedID tells that the action had no messageId and the message got a new one: 36 bytes that need no escape.
+	GeneratedID bool
+	// StampStart is where the member with AppendOptions.Stamp starts, its comma included. It is 0 where there is none.
+	StampStart int
+	// Profile is the id of the profile that the message is about: the userId, else the anonymousId, else the first external id.
+	Profile string
+}
+
+// Append validates a, appends its message to dst and returns the longer slice: one JSON object of at most MaxMessageBytes.
+// It does not allocate where dst has room and the action is valid. The error is an *Error with every problem; dst then comes
+// back with the length it had.
+//
+// Append keeps nothing of a and may be called from any number of goroutines.
+func Append(dst []byte, a Action, o AppendOptions) ([]byte, Encoded, error) {
+	var w wire
+	if !w.fill(a) {
+		return dst, Encoded{}, newError(0, []FieldError{unknownAction})
+	}
+	stamp := w.timestamp.IsZero() && !o.Stamp.IsZero()
+	if !w.valid() || stamp && !inRange(o.Stamp) {
+		return dst, Encoded{}, w.reject(a, o)
+	}
+	start := len(dst)
+	out, enc, err := w.append(dst, o)
+	if err != nil || len(out)-start > MaxMessageBytes {
+		return out[:start], Encoded{}, w.reject(a, o)
+	}
+	return out, enc, nil
+}
+
+func build(a Action) (Message, error) {
+	text, enc, err := Append(nil, a, AppendOptions{Sorted: true})
+	if err != nil {
+		return Message{}, err
+	}
+	id := MessageID(a)
+	if enc.GeneratedID {
+		id = string(text[enc.IDStart:enc.IDEnd])
+	}
+	return Message{Kind: enc.Kind, ID: id, Profile: enc.Profile, JSON: slices.Clip(text)}, nil
+}
+
+// append appends the message, its members in the order of their names. It trusts that w is valid. The error is jsonenc's.
+func (w *wire) append(dst []byte, o AppendOptions) ([]byte, Encoded, error) {
+	enc := Encoded{Kind: w.kind, Profile: w.profile()}
+	values := jsonenc.Options{Sorted: o.Sorted}
+	start := len(dst)
+	var err error
+
+	dst = append(dst, '{')
+	dst = appendText(dst, `"anonymousId":`, w.anonymousID)
+	if dst, err = w.appendContext(dst, values); err != nil {
+		return dst, enc, err
+	}
+	dst = appendText(dst, `"event":`, w.event)
+	if w.kind != KindTrack {
+		dst = appendText(dst, `"groupId":`, w.groupID)
+	}
+	// Keeps the space's other destinations from receiving the call: there is no way around this line.
+	dst = append(dst, `"integrations":{"All":false},"messageId":`...)
+	enc.GeneratedID = w.messageID == ""
+	enc.IDStart = len(dst) - start + len(`"`)
+	if enc.GeneratedID {
+		dst = append(messageid.Append(append(dst, '"')), '"')
+	} else {
+		dst = jsonenc.AppendString(dst, w.messageID)
+	}
+	enc.IDEnd = len(dst) - start - len(`"`)
+	dst = append(dst, ',')
+	if w.kind == KindTrack {
+		if dst, err = appendMembers(dst, `"properties":`, w.members, values); err != nil {
+			return dst, enc, err
+		}
+	}
+	if !w.timestamp.IsZero() {
+		dst = append(appendTime(dst, w.timestamp), ',')
+	}
+	if w.kind != KindTrack {
+		if dst, err = appendMembers(dst, `"traits":`, w.members, values); err != nil {
+			return dst, enc, err
+		}
+	}
+	dst = append(dst, `"type":"`...)
+	dst = append(dst, w.kind.Type()...)
+	dst = append(dst, `",`...)
+	dst = appendText(dst, `"userId":`, w.userID)
+	dst = dst[:len(dst)-1]
+	if w.timestamp.IsZero() && !o.Stamp.IsZero() {
+		enc.StampStart = len(dst) - start
+		dst = appendTime(append(dst, ','), o.Stamp)
+	}
+	return append(dst, '}'), enc, nil
+}
+
+// appendContext appends the member context and a comma.
+func (w *wire) appendContext(dst []byte, values jsonenc.Options) ([]byte, error) {
+	dst = append(dst, `"context":{"consent":`...)
+	dst, err := w.consent.append(dst, values)
+	if err != nil {
+		return dst, err
+	}
+	switch w.kind {
+	case KindTrack:
+		if w.groupID != "" {
+			dst = append(dst, `,"groupId":`...)
+			dst = jsonenc.AppendString(dst, w.groupID)
+		}
+	case KindSubscriptions:
+		dst = w.appendExternalIDs(append(dst, ',')) // one is there, or w were not valid
+		dst = w.appendSubscriptions(append(dst, ','))
+		dst = append(dst, `,"messaging_subscriptions_retl":true`...)
+	}
+	return append(dst, `},`...), nil
+}
+
+func (w *wire) appendExternalIDs(dst []byte) []byte {
+	dst = append(dst, `"externalIds":[`...)
+	for i, value := range w.contacts {
+		if value == "" {
+			continue
+		}
+		dst = append(dst, `{"collection":"users","encoding":"none","id":`...)
+		dst = jsonenc.AppendString(dst, value)
+		dst = append(dst, `,"type":"`...)
+		dst = append(dst, contacts[i].externalID...)
+		dst = append(dst, `"},`...)
+	}
+	return closeArray(dst)
+}
+
+func (w *wire) appendSubscriptions(dst []byte) []byte {
+	dst = append(dst, `"messaging_subscriptions":[`...)
+	for i, status := range w.statuses {
+		if status == 0 || !status.known() {
+			continue
+		}
+		dst = append(dst, '{')
+		if i == channelEmail {
+			dst = appendGroups(dst, w.groups)
+		}
+		dst = append(dst, `"key":`...)
+		dst = jsonenc.AppendString(dst, w.contacts[channels[i].contact])
+		dst = append(dst, `,"status":"`...)
+		dst = append(dst, statusWords[status]...)
+		dst = append(dst, `","type":"`...)
+		dst = append(dst, channels[i].name...)
+		dst = append(dst, `"},`...)
+	}
+	return closeArray(dst)
+}
+
+// appendGroups appends the groups that have a status as the member groups and a comma, or nothing if there are none.
+func appendGroups(dst []byte, groups map[string]SubscriptionStatus) []byte {
+	var room [16]string
+	start := len(dst)
+	dst = append(dst, `"groups":[`...)
+	empty := len(dst)
+	for _, name := range sortedNames(room[:0], groups) {
+		status := groups[name]
+		if status == 0 || !status.known() {
+			continue
+		}
+		dst = append(dst, `{"name":`...)
+		dst = jsonenc.AppendString(dst, name)
+		dst = append(dst, `,"status":"`...)
+		dst = append(dst, statusWords[status]...)
+		dst = append(dst, `"},`...)
+	}
+	if len(dst) == empty {
+		return dst[:start]
+	}
+	return append(closeArray(dst), ',')
+}
+
+// closeArray ends an array, in place of the comma behind its last item.
+func closeArray(dst []byte) []byte {
+	if last := len(dst) - 1; dst[last] == ',' {
+		dst[last] = ']'
+		return dst
+	}
+	return append(dst, ']')
+}
+
+// appendText appends a member, whose name comes quoted and with its colon, and a comma; nothing if the value is empty.
+func appendText(dst []byte, name, value string) []byte {
+	if value == "" {
+		return dst
+	}
+	dst = append(dst, name...)
+	return append(jsonenc.AppendString(dst, value), ',')
+}
+
+// appendMembers appends the member traits or properties, {} if it is empty, and a comma.
+func appendMembers(dst []byte, name string, members map[string]any, values jsonenc.Options) ([]byte, error) {
+	dst = append(dst, name...)
+	if len(members) == 0 {
+		return append(dst, `{},`...), nil
+	}
+	dst, err := jsonenc.Append(dst, members, values)
+	return append(dst, ','), err
+}
+
+// appendTime appends the member timestamp, in UTC.
+func appendTime(dst []byte, t time.Time) []byte {
+	dst = append(dst, `"timestamp":"`...)
+	return append(t.UTC().AppendFormat(dst, time.RFC3339Nano), '"')
+}
+
+// unencodable returns jsonenc's error as the problem of a field.
+func unencodable(name string, err error) FieldError {
+	p := problem(name, RuleUnencodable)
+	p.Reason = "cannot be written"
+	var e *jsonenc.Error
+	if errors.As(err, &e) {
+		p.Path, p.Reason = e.Path, e.Reason
+	}
+	return p
+}
+
+// withinMember returns jsonenc's error with the member's name before its path.
+func withinMember(err error, name string) error {
+	var e *jsonenc.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	return &jsonenc.Error{Path: pointer(name) + e.Path, Reason: e.Reason}
+}
+
+// pointer returns a member's name as a token of a JSON pointer.
+func pointer(name string) string { return "/" + pointerEscapes.Replace(name) }
+
+var pointerEscapes = strings.NewReplacer("~", "~0", "/", "~1")
