@@ -1,0 +1,100 @@
+package mapping
+
+import (
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/segmentprofiles/segmentprofiles-go/internal/jsvalue"
+)
+
+// Mapping is a compiled mapping. Make one with Compile; the zero value resolves every record to an empty object. It never
+// changes, so that any number of goroutines may use it at once. It must not be copied.
+type Mapping struct {
+	root  node
+	paths []string
+	// transforms says that a result may hold a value of the record many times over, so that it has to be measured.
+	transforms bool
+	runs       sync.Pool
+}
+
+// Compile checks a mapping whole and makes it ready for records. settings is what Segment saves, decoded from JSON, or Go values of
+// the same shape; nil is an empty mapping. It is copied, not kept, and not written to.
+//
+// The error is a *CompileError with every problem that the mapping has. Nothing inside an array literal is checked, nor inside
+// an object that @literal or @excludeWhenNull holds, as in Segment; what is wrong there, and a Liquid template that
+// does not parse, is an error of the records that come to it.
+func Compile(settings map[string]any) (*Mapping, error) {
+	var s copier
+	own, _ := s.copy(settings, "", 0).(map[string]any)
+	if len(s.problems) > 0 {
+		return nil, &CompileError{s.problems}
+	}
+	whole, from, reason := unwrapWhole(own)
+	if reason != "" {
+		return nil, &CompileError{[]Problem{{below("", wholeDirective), reason}}}
+	}
+	c := checker{origin: from}
+	c.mapping(whole, "")
+	if len(c.problems) > 0 {
+		return nil, &CompileError{c.problems}
+	}
+	b := builder{paths: map[string]struct{}{}, origin: from}
+	root := b.build(whole, scope{record: true})
+	return &Mapping{root: root, paths: slices.Sorted(maps.Keys(b.paths)), transforms: b.transforms}, nil
+}
+
+// Paths returns the fields of a record that the mapping reads, as dot paths in sorted order: traits.email, and items.0.id for a
+// path with an index. The path "." is the whole record. What is read of an item of @arrayPath is part of the array's own
+// path; paths that are themselves found in a record are not known, and not listed.
+func (m *Mapping) Paths() []string { return slices.Clone(m.paths) }
+
+// Resolve returns what the mapping makes of a record: an object without undefined members, new at its top level. What lies
+// deeper may be shared with the record and with other results, so treat it as read-only, and do not write to the record
+// while a result is in use. Neither is written to here.
+//
+// Values of the record may be of any type that jsvalue.Of knows: JSON's, with integers and json.Number keeping their digits, and
+// what database/sql scans. The result is nil, without an error, when a directive for the whole mapping finds nothing.
+// The error is a *ResolveError.
+func (m *Mapping) Resolve(record map[string]any) (map[string]any, error) {
+	v, err := m.resolve(record)
+	if err != nil || jsvalue.IsUndefined(v) {
+		return nil, err
+	}
+	out, ok := v.(map[string]any)
+	if !ok {
+		return nil, place{path: "/"}.fail("should make an object of the record but makes " + article(kindOf(v)))
+	}
+	return out, nil
+}
+
+// resolve is Resolve for mappings that may make anything of a record.
+func (m *Mapping) resolve(record map[string]any) (any, error) {
+	if m.root == nil {
+		return map[string]any{}, nil
+	}
+	if record == nil {
+		record = map[string]any{}
+	}
+	r, ok := m.runs.Get().(*run)
+	if !ok {
+		r = &run{}
+	}
+	defer m.runs.Put(r)
+	r.reset()
+
+	v, err := m.root.resolve(r, record)
+	if err != nil {
+		return nil, err
+	}
+	if r.unfinished || m.transforms {
+		return r.finish(v, place{path: "/"}, 0)
+	}
+	if _, ok := m.root.(*object); ok {
+		return v, nil
+	}
+	if x, ok := v.(map[string]any); ok {
+		return maps.Clone(x), nil
+	}
+	return v, nil
+}
