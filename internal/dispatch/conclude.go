@@ -1,0 +1,214 @@
+package dispatch
+
+import (
+	"time"
+
+	"github.com/segmentprofiles/segmentprofiles-go/transport"
+)
+
+const (
+	// keyFailTime is how long a key's messages are refused without asking, once the server has said that it does not take
+	// the key, or that it is not the Tracking API. Then one batch asks again.
+	keyFailTime = 30 * time.Second
+	// maxHeld bounds how long Retry-After may keep a message alive, as its deadline stands still meanwhile.
+	maxHeld = 12 * time.Hour
+)
+
+// conclude decides what becomes of a batch, tells it to those who wait, and lets the lane go on. The result is that of an attempt
+// just made, or else a fault that is known.
+func (d *Dispatcher) conclude(l *lane, b *batch, result transport.Result, attempted bool) {
+	d.mu.Lock()
+	if b.abandoned {
+		d.mu.Unlock()
+		return
+	}
+	delete(d.flying, b)
+	now := time.Now()
+	b.last = result
+	if attempted {
+		d.observe(b, result, now)
+	}
+	status := d.judge(l, b, result, now)
+	if status == 0 {
+		d.withdraw(l)
+		d.release(l, now)
+		d.mu.Unlock()
+		return
+	}
+	d.count(b, status)
+	d.mu.Unlock()
+
+	d.tell(b, status)
+
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.finish(b)
+	d.release(l, time.Now())
+}
+
+// release lets the next batch of a lane go.
+func (d *Dispatcher) release(l *lane, now time.Time) {
+	l.inFlight = false
+	d.schedule(l, now)
+	d.pump(now)
+	d.ended()
+}
+
+// observe counts what an attempt has shown.
+func (d *Dispatcher) observe(b *batch, r transport.Result, now time.Time) {
+	b.ambiguous = b.ambiguous || r.Ambiguous
+	d.stats.Attempts++
+	d.stats.Requests += r.Requests
+	d.stats.BytesBody += r.BytesBody
+	d.stats.BytesWire += r.BytesWire
+	if b.attempts > 1 {
+		d.stats.Retries++
+	}
+	if r.Status == 429 {
+		d.stats.Throttled++
+	}
+	if r.Ambiguous {
+		d.stats.Ambiguous++
+	}
+	if r.Class == transport.Accepted {
+		d.budget.succeeded()
+		b.eachProfile(func(profile uint64) { d.hot.sent(profile, now) })
+	}
+}
+
+// judge returns how the batch's messages end, or 0 after it has put them back into their lane.
+func (d *Dispatcher) judge(l *lane, b *batch, r transport.Result, now time.Time) Status {
+	switch r.Class {
+	case transport.Accepted:
+		l.key.failing = time.Time{}
+		return Accepted
+	case transport.Final:
+		return Rejected
+	case transport.Credentials, transport.Configuration:
+		if !l.key.failing.After(now) {
+			l.key.failing = now.Add(keyFailTime)
+			l.key.fault = r
+		}
+		return Rejected
+	case transport.Split:
+		if len(b.metas) == 1 {
+			return Rejected
+		}
+		if d.aborted {
+			return Canceled
+		}
+		left, right := b.halves()
+		l.push(left, right)
+		d.stats.Splits++
+		return 0
+	}
+	return d.retry(l, b, r, now)
+}
+
+// retry puts a batch back at its lane's head, or returns how its messages end where there is no more time for that.
+func (d *Dispatcher) retry(l *lane, b *batch, r transport.Result, now time.Time) Status {
+	if d.aborted {
+		return Canceled
+	}
+	d.budget.failed(r.Status == 429)
+	var wait time.Duration
+	if r.RetryAfter > 0 {
+		if d.gate.pause(now, r.RetryAfter) {
+			d.stats.Pauses++
+		}
+	} else {
+		b.backoffs++
+		wait = backoff(b.backoffs)
+	}
+	age := now.Sub(b.first)
+	held := d.gate.pausedBy(now) - b.held
+	if age-held+wait > d.cfg.Deadline || age > maxHeld {
+		return Exhausted
+	}
+	b.notBefore = now.Add(wait)
+	l.push(b)
+	return 0
+}
+
+// count adds a batch to the counters, and takes its messages out of the index: who comes from now on under one of their ids
+// is new.
+func (d *Dispatcher) count(b *batch, status Status) {
+	n := len(b.metas)
+	for i := range b.metas {
+		if e := b.metas[i].entry; e != nil {
+			d.index.remove(e)
+			n += len(e.also)
+		}
+	}
+	b.total = n
+	switch status {
+	case Accepted:
+		d.stats.Accepted += n
+	case Rejected:
+		d.stats.Rejected += n
+	case Exhausted:
+		d.stats.Exhausted += n
+	case Canceled:
+		d.stats.Canceled += n
+		if d.aborted {
+			d.left.Canceled += n
+			if b.ambiguous {
+				d.left.Ambiguous += n
+			}
+		}
+	}
+}
+
+// tell calls the observer and the sinks of a batch's messages. No lock is held.
+func (d *Dispatcher) tell(b *batch, status Status) {
+	s := Settlement{
+		Status:    status,
+		Key:       b.wire.WriteKey,
+		Attempts:  b.attempts,
+		Result:    b.last,
+		Ambiguous: b.ambiguous && status != Accepted,
+	}
+	for i := range b.metas {
+		m := &b.metas[i]
+		s.Body = b.wire.Message(i)
+		s.idStart, s.idEnd = int(m.idStart), int(m.idEnd)
+		d.tellOne(m.sink, m.token, &s)
+		d.leave(len(s.Body) + metaBytes)
+		if m.entry == nil {
+			continue
+		}
+		for _, other := range m.entry.also {
+			d.tellOne(other.sink, other.token, &s)
+			d.leave(metaBytes)
+		}
+	}
+}
+
+func (d *Dispatcher) tellOne(sink Sink, token uint64, s *Settlement) {
+	if d.cfg.Observer != nil {
+		d.shield(func() { d.cfg.Observer(s) })
+	}
+	if sink != nil {
+		sink.Settle(token, s)
+	}
+}
+
+// leave gives the room of one message back as soon as its observer has returned. Without an observer nobody can tell the
+// difference to the whole batch's room at once, which finish gives.
+func (d *Dispatcher) leave(bytes int) {
+	if d.cfg.Observer == nil {
+		return
+	}
+	d.mu.Lock()
+	d.room.give(1, bytes)
+	d.mu.Unlock()
+}
+
+// finish forgets a batch whose messages have been told.
+func (d *Dispatcher) finish(b *batch) {
+	if d.cfg.Observer == nil {
+		d.room.give(b.total, b.cost()+(b.total-len(b.metas))*metaBytes)
+	}
+	d.settled(b.epoch, b.total)
+	b.free()
+}

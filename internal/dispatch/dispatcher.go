@@ -1,0 +1,223 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"hash/maphash"
+	"sync"
+	"time"
+
+	"github.com/segmentprofiles/segmentprofiles-go/transport"
+)
+
+// Why Offer refused a message.
+var (
+	ErrClosed    = errors.New("closed")
+	ErrQueueFull = errors.New("queue is full")
+	ErrConflict  = errors.New("messageId is queued already with other content")
+)
+
+// Config says how a Dispatcher works. Every field has to be set but Limiter, Observer and Attempt.
+type Config struct {
+	Transport transport.Transport
+	Limiter   *transport.Limiter // nil is without limit
+
+	Lanes         int           // lanes of a write key
+	BatchMessages int           // most messages of a batch; the limiter may allow fewer
+	Linger        time.Duration // longest wait of a message for others to join its batch
+	MaxMessages   int           // budget of the queue
+	MaxBytes      int
+	Deadline      time.Duration // from a message's first attempt
+	AttemptTime   time.Duration // of one attempt
+
+	// Observer is told every settlement, before its sink is; Attempt every result. Both are called without a lock from the
+	// goroutine of the attempt, and may panic and block: a message leaves the budget when the observer has returned.
+	Observer func(*Settlement)
+	Attempt  func(AttemptInfo)
+}
+
+// AttemptInfo is one attempt, for those who watch.
+type AttemptInfo struct {
+	Key      transport.WriteKey
+	Messages int
+	Bytes    int
+	Number   int // 1 for a batch's first attempt
+	Duration time.Duration
+	Result   transport.Result
+}
+
+// A Dispatcher queues messages and delivers them. Its methods are safe for concurrent use.
+type Dispatcher struct {
+	cfg  Config
+	seed maphash.Seed
+
+	// base is the context of all attempts; cancel ends them when a shutdown runs out of time.
+	base   context.Context
+	cancel context.CancelFunc
+
+	mu       sync.Mutex
+	room     room
+	index    index
+	keys     map[transport.WriteKey]*keyState
+	lanes    int
+	ready    []*lane
+	waiting  laneHeap
+	flying   map[*batch]struct{} // attempts that run
+	gate     gate
+	budget   retryBudget
+	hot      hotProfiles
+	canceled map[Sink]struct{} // sinks whose messages are not sent any more
+
+	epoch   *epoch // of messages that come now
+	past    []*epoch
+	pending int // messages without an outcome, or whose observer has not returned
+
+	timer *time.Timer
+	armed time.Time // when the timer fires; zero while it does not run
+
+	closing bool
+	aborted bool          // a shutdown has run out of time
+	drained chan struct{} // closed when closing and nothing is pending
+	grace   chan struct{} // made by the abort: closed when nothing is flying
+	left    Remainder
+
+	stats Stats
+}
+
+// New returns a dispatcher. It starts nothing.
+func New(cfg Config) *Dispatcher {
+	d := &Dispatcher{
+		cfg:     cfg,
+		seed:    maphash.MakeSeed(),
+		room:    room{maxMessages: cfg.MaxMessages, maxBytes: cfg.MaxBytes},
+		index:   make(index),
+		keys:    make(map[transport.WriteKey]*keyState),
+		flying:  make(map[*batch]struct{}),
+		gate:    gate{limiter: cfg.Limiter},
+		budget:  retryBudget{tokens: budgetTokens},
+		epoch:   new(epoch),
+		drained: make(chan struct{}),
+	}
+	d.base, d.cancel = context.WithCancel(context.Background())
+	return d
+}
+
+// Offer admits a message: once it has returned nil, the message has exactly one outcome. Where there is no room it waits for
+// some until ctx ends, and then returns ctx's error; with block false it returns ErrQueueFull instead. It returns ErrClosed once
+// Shutdown has been called, and ErrConflict where another message is queued under the same id.
+func (d *Dispatcher) Offer(ctx context.Context, m *Message, block bool) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	profile := maphash.String(d.seed, m.Profile)
+	var id string
+	var sum uint64
+	if m.Unique > 0 {
+		id = string(m.Body[m.IDStart:m.IDEnd])
+		sum = d.sum(m)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closing {
+		return ErrClosed
+	}
+	cost := len(m.Body) + metaBytes
+	if !d.room.take(cost) {
+		if !block {
+			return ErrQueueFull
+		}
+		if err := d.waitForRoom(ctx, cost); err != nil {
+			return err
+		}
+	}
+	if _, canceled := d.canceled[m.Sink]; canceled {
+		d.room.give(1, cost)
+		return context.Canceled
+	}
+	var e *entry
+	if m.Unique > 0 {
+		// Looked up only now: the same message may have been queued while this one waited.
+		if e = d.index[id]; e != nil {
+			return d.join(e, m, sum)
+		}
+		e = d.index.add(id, sum, d.epoch)
+	}
+	d.stats.Admitted++
+	d.pending++
+	d.epoch.pending++
+	d.admit(m, e, profile)
+	return nil
+}
+
+// waitForRoom lets go of the lock while it waits. Once it has returned nil the room is taken.
+func (d *Dispatcher) waitForRoom(ctx context.Context, cost int) error {
+	w := d.room.wait(cost)
+	d.mu.Unlock()
+	select {
+	case <-w.done:
+	case <-ctx.Done():
+	}
+	d.mu.Lock()
+	switch {
+	case w.err != nil:
+		return w.err
+	case d.closing:
+		if w.granted {
+			d.room.give(1, cost)
+		}
+		return ErrClosed
+	case w.granted: // also where ctx ended at the same moment: there is room, so the message is in
+		return nil
+	}
+	d.room.leave(w)
+	return ctx.Err()
+}
+
+// join makes m, for which room is taken, share the outcome of the same message that is queued already.
+func (d *Dispatcher) join(e *entry, m *Message, sum uint64) error {
+	if e.sum != sum {
+		d.room.give(1, len(m.Body)+metaBytes)
+		return ErrConflict
+	}
+	d.room.give(0, len(m.Body)) // it needs none for its bytes
+	e.also = append(e.also, joined{sink: m.Sink, token: m.Token})
+	e.epoch.pending++
+	d.pending++
+	d.stats.Admitted++
+	d.stats.Joined++
+	return nil
+}
+
+// admit puts a message for which room is taken into its lane.
+func (d *Dispatcher) admit(m *Message, e *entry, profile uint64) {
+	l := d.lane(m.Key, profile)
+	changed := false
+	if l.open != nil && (l.open.wire.Len() >= l.open.limit || !l.open.wire.Fits(len(m.Body))) {
+		l.seal()
+		changed = true
+	}
+	if l.open == nil {
+		l.open = newBatch(m.Key, d.epoch)
+		l.open.opened = time.Now()
+		l.open.limit = min(d.cfg.BatchMessages, d.cfg.Limiter.MaxBatch())
+		changed = true
+	}
+	l.open.add(m, e, profile)
+	if l.open.wire.Len() >= l.open.limit {
+		l.seal()
+		changed = true
+	} else if m.Urgent && !l.urgent {
+		l.urgent = true
+		changed = true
+	}
+	if changed && !l.inFlight && !l.ready {
+		now := time.Now()
+		d.schedule(l, now)
+		d.pump(now)
+	}
+}
+
+// sum hashes the key and those bytes that tell the message from another.
+func (d *Dispatcher) sum(m *Message) uint64 {
+	return maphash.Bytes(d.seed, m.Body[:m.Unique]) ^ maphash.Comparable(d.seed, m.Key)
+}

@@ -1,0 +1,165 @@
+package dispatch
+
+import (
+	"container/heap"
+	"time"
+
+	"github.com/segmentprofiles/segmentprofiles-go/transport"
+)
+
+// keyState is what the dispatcher knows of one write key while it has messages, or a fault to remember.
+type keyState struct {
+	key   transport.WriteKey
+	lanes []*lane
+	// fault is the answer that said that the key is not accepted, and failing until when it is believed without asking again.
+	fault   transport.Result
+	failing time.Time
+}
+
+// A lane is a queue of batches of one write key, of which one at a time is in flight.
+type lane struct {
+	key   *keyState
+	index int
+
+	sealed []*batch // in the order in which they have to go
+	open   *batch   // being filled, behind those that are sealed; nil while there is none
+	urgent bool     // open has a message with a caller who waits
+
+	inFlight bool      // an attempt runs; schedule comes back to the lane when it is over
+	ready    bool      // in the ready queue
+	slot     int       // place in the heap of waiting lanes, -1 where it is not in there
+	wake     time.Time // its key in that heap
+}
+
+// seal closes the open batch.
+func (l *lane) seal() {
+	if l.open != nil {
+		l.sealed = append(l.sealed, l.open)
+		l.open = nil
+		l.urgent = false
+	}
+}
+
+// empty tells whether the lane holds nothing.
+func (l *lane) empty() bool { return l.open == nil && len(l.sealed) == 0 }
+
+// pop takes the batch at the lane's head.
+func (l *lane) pop() *batch {
+	b := l.sealed[0]
+	l.sealed[0] = nil
+	l.sealed = l.sealed[1:]
+	if len(l.sealed) == 0 {
+		l.sealed = nil
+	}
+	return b
+}
+
+// push puts batches in front of all others.
+func (l *lane) push(batches ...*batch) {
+	l.sealed = append(batches, l.sealed...)
+}
+
+// laneHeap is the waiting lanes, the one to wake first at its top.
+type laneHeap []*lane
+
+func (h laneHeap) Len() int           { return len(h) }
+func (h laneHeap) Less(i, j int) bool { return h[i].wake.Before(h[j].wake) }
+func (h laneHeap) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].slot, h[j].slot = i, j
+}
+func (h *laneHeap) Push(x any) {
+	l := x.(*lane)
+	l.slot = len(*h)
+	*h = append(*h, l)
+}
+func (h *laneHeap) Pop() any {
+	old := *h
+	l := old[len(old)-1]
+	old[len(old)-1] = nil
+	*h = old[:len(old)-1]
+	l.slot = -1
+	return l
+}
+
+// lane returns the lane of a key and a profile's hash, and makes it where it does not exist.
+func (d *Dispatcher) lane(key transport.WriteKey, profile uint64) *lane {
+	k := d.keys[key]
+	if k == nil {
+		k = &keyState{key: key, lanes: make([]*lane, d.cfg.Lanes)}
+		d.keys[key] = k
+	}
+	i := int(profile % uint64(len(k.lanes)))
+	if k.lanes[i] == nil {
+		k.lanes[i] = &lane{key: k, index: i, slot: -1}
+		d.lanes++
+	}
+	return k.lanes[i]
+}
+
+// drop forgets a lane that holds nothing, and its key with the last of its lanes unless there is a fault to remember.
+func (d *Dispatcher) drop(l *lane) {
+	l.key.lanes[l.index] = nil
+	d.lanes--
+	for _, other := range l.key.lanes {
+		if other != nil {
+			return
+		}
+	}
+	if l.key.failing.IsZero() {
+		delete(d.keys, l.key.key)
+	}
+}
+
+// due returns when the lane's next batch may go, as far as the lane is concerned: at once if it is sealed and not in backoff,
+// or if somebody waits for it, else when it has lingered. The lane is not empty.
+func (l *lane) due(linger time.Duration) time.Time {
+	if len(l.sealed) > 0 {
+		return l.sealed[0].notBefore
+	}
+	if l.urgent {
+		return time.Time{}
+	}
+	return l.open.opened.Add(linger)
+}
+
+// schedule puts a lane where it belongs after something about it has changed: into the ready queue, into the heap of waiting
+// lanes, or out of the world. A lane in flight stays where it is.
+func (d *Dispatcher) schedule(l *lane, now time.Time) {
+	if l.inFlight || l.ready {
+		return
+	}
+	if l.empty() {
+		d.unwait(l)
+		d.drop(l)
+		return
+	}
+	due := l.due(d.cfg.Linger)
+	switch {
+	case !due.After(now):
+		d.unwait(l)
+		l.ready = true
+		d.ready = append(d.ready, l)
+	case l.slot < 0:
+		l.wake = due
+		heap.Push(&d.waiting, l)
+	case !l.wake.Equal(due):
+		l.wake = due
+		heap.Fix(&d.waiting, l.slot)
+	}
+}
+
+// wakeDue makes those waiting lanes ready whose time has come.
+func (d *Dispatcher) wakeDue(now time.Time) {
+	for len(d.waiting) > 0 && !d.waiting[0].wake.After(now) {
+		l := d.waiting[0]
+		d.unwait(l)
+		d.schedule(l, now)
+	}
+}
+
+func (d *Dispatcher) unwait(l *lane) {
+	if l.slot >= 0 {
+		heap.Remove(&d.waiting, l.slot)
+	}
+}

@@ -1,0 +1,87 @@
+package dispatch
+
+import (
+	"bytes"
+	"encoding/json"
+
+	"github.com/segmentprofiles/segmentprofiles-go/transport"
+)
+
+// A Message is what Offer takes: an encoded message and where its outcome goes.
+type Message struct {
+	Key     transport.WriteKey
+	Profile string // messages of the same key and profile stay in the order in which they were offered
+	Body    []byte // copied by Offer
+	IDStart int    // where in Body the messageId's text stands
+	IDEnd   int
+	// Unique is how much of Body, from its start, tells this message from another under the same messageId; 0 for an id that
+	// nobody else can have. A second message with an id that is queued already joins the first if they are the same, and is
+	// refused with ErrConflict if they are not.
+	Unique int
+	// Urgent messages have a caller who waits: they are never held back to fill a batch.
+	Urgent bool
+	// Sink, where it is not nil, is told the message's outcome, with Token.
+	Sink  Sink
+	Token uint64
+}
+
+// A Sink is told what became of messages. Settle is called without any lock held, once for each message, from the goroutine
+// that made the last attempt: it must not block. The Settlement is valid during the call only.
+type Sink interface {
+	Settle(token uint64, s *Settlement)
+}
+
+// A Status is the way in which a message ended.
+type Status uint8
+
+const (
+	// Accepted: the server took it.
+	Accepted Status = iota + 1
+	// Rejected: refused for good.
+	Rejected
+	// Exhausted: not accepted before its deadline.
+	Exhausted
+	// Canceled: given up because the dispatcher was shut down or the sink was canceled.
+	Canceled
+)
+
+// A Settlement is the end of one message.
+type Settlement struct {
+	Status Status
+	Key    transport.WriteKey
+	// Body is the message as it was encoded.
+	Body []byte
+	// Attempts is how many attempts were made with the message in the batch.
+	Attempts int
+	// Result is the last attempt's result. It is the zero value where none was made.
+	Result transport.Result
+	// Ambiguous is true where an attempt before or at the end may have been taken without an answer having arrived.
+	Ambiguous bool
+
+	idStart, idEnd int
+}
+
+// ID returns the messageId.
+func (s *Settlement) ID() string {
+	text := s.Body[s.idStart:s.idEnd]
+	if bytes.IndexByte(text, '\\') < 0 {
+		return string(text)
+	}
+	var id string
+	if json.Unmarshal(s.Body[s.idStart-1:s.idEnd+1], &id) != nil { // with its quotes
+		return string(text)
+	}
+	return id
+}
+
+// meta is what the queue keeps of a message beside its bytes.
+type meta struct {
+	sink           Sink
+	token          uint64
+	entry          *entry // its place in the index of ids; nil for an id that nobody else can have
+	profile        uint64 // hash of the profile
+	idStart, idEnd uint16 // a message is at most transport.MaxMessageBytes long
+}
+
+// metaBytes is what a message costs beside its own bytes; the budget counts it.
+const metaBytes = 64

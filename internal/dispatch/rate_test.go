@@ -1,0 +1,121 @@
+package dispatch
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/segmentprofiles/segmentprofiles-go/transport"
+)
+
+// bucket is a server that grants one second's worth of events at a time.
+type bucket struct {
+	mu      sync.Mutex
+	rate    float64
+	tokens  float64
+	last    time.Time
+	events  int
+	refused int
+}
+
+func (s *bucket) deliver(ctx context.Context, b *transport.Batch) transport.Result {
+	time.Sleep(5 * time.Millisecond)
+	s.mu.Lock()
+	now := time.Now()
+	s.tokens = min(s.rate, s.tokens+s.rate*now.Sub(s.last).Seconds())
+	s.last = now
+	if s.tokens < float64(b.Len()) {
+		s.refused++
+		s.mu.Unlock()
+		return transport.Result{Status: 429, RetryAfter: time.Second}
+	}
+	s.tokens -= float64(b.Len())
+	s.events += b.Len()
+	s.mu.Unlock()
+	time.Sleep(20 * time.Millisecond)
+	return transport.Result{Class: transport.Accepted, Status: 200}
+}
+
+func TestRateIsUsedAndNeverExceeded(t *testing.T) {
+	for _, rate := range []float64{40, 300, 1000, 4000} {
+		t.Run(fmt.Sprint(rate), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				limiter, err := transport.NewLimiter(transport.LimiterConfig{EventsPerSecond: rate})
+				if err != nil {
+					t.Fatal(err)
+				}
+				server := &bucket{rate: rate, tokens: rate, last: time.Now()}
+				cfg := config(server.deliver)
+				cfg.Limiter = limiter
+				cfg.BatchMessages = 2500
+				cfg.MaxMessages = 100_000
+				d := New(cfg)
+				start := time.Now()
+				n := int(rate * 30)
+				for i := range n {
+					offer(t, d, message(fmt.Sprint(i), fmt.Sprint("u", i), nil))
+				}
+				if err := d.Flush(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				took := time.Since(start)
+				if server.refused > 0 {
+					t.Errorf("the server refused %d requests", server.refused)
+				}
+				if server.events != n {
+					t.Errorf("the server took %d events of %d", server.events, n)
+				}
+				used := float64(n) / (took.Seconds() * rate)
+				if used < 0.97 {
+					t.Errorf("%d events took %v: %.1f %% of the rate", n, took, 100*used)
+				}
+				shutdown(t, d)
+			})
+		})
+	}
+}
+
+func TestTwoDispatchersShareALimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		limiter, err := transport.NewLimiter(transport.LimiterConfig{EventsPerSecond: 1000})
+		if err != nil {
+			t.Fatal(err)
+		}
+		server := &bucket{rate: 1000, tokens: 1000, last: time.Now()}
+		var took [2]int
+		var mu sync.Mutex
+		var all []*Dispatcher
+		for i := range took {
+			cfg := config(func(ctx context.Context, b *transport.Batch) transport.Result {
+				r := server.deliver(ctx, b)
+				mu.Lock()
+				took[i] += b.Len()
+				mu.Unlock()
+				return r
+			})
+			cfg.Limiter = limiter
+			cfg.BatchMessages = 2500
+			cfg.MaxMessages = 100_000
+			d := New(cfg)
+			all = append(all, d)
+			for k := range 20_000 {
+				offer(t, d, message(fmt.Sprint(k), fmt.Sprint("u", k), nil))
+			}
+		}
+		time.Sleep(20 * time.Second)
+		synctest.Wait()
+		if server.refused > 0 {
+			t.Errorf("the server refused %d requests", server.refused)
+		}
+		sum := took[0] + took[1]
+		if sum < 19_000 || took[0] < sum/4 || took[1] < sum/4 {
+			t.Errorf("in 20 s the two sent %d and %d events", took[0], took[1])
+		}
+		for _, d := range all {
+			shutdown(t, d)
+		}
+	})
+}

@@ -1,0 +1,141 @@
+package profiles
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"github.com/segmentprofiles/segmentprofiles-go/actions"
+	"github.com/segmentprofiles/segmentprofiles-go/internal/dispatch"
+	"github.com/segmentprofiles/segmentprofiles-go/transport"
+)
+
+// A Client delivers messages to Profile Spaces. Its methods are safe for concurrent use. A client with nothing queued owns no
+// goroutine and no timer; the connections that net/http keeps for it end after 30 s without use, or at Close.
+type Client struct {
+	cfg        Config
+	dispatcher *dispatch.Dispatcher
+	transport  transport.Transport
+	space      Space
+}
+
+// New returns a client. It does not connect. The error is a *ConfigError that lists everything that is wrong with cfg.
+func New(cfg Config) (*Client, error) {
+	problems := cfg.check()
+	limiter := cfg.Limiter
+	if limiter == nil {
+		var err error
+		limiter, err = transport.NewLimiter(transport.LimiterConfig{EventsPerSecond: cfg.EventsPerSecond, RequestsPerSecond: cfg.RequestsPerSecond})
+		if err != nil {
+			problems = append(problems, problemsOf(err, "EventsPerSecond")...)
+		}
+	}
+	cfg = cfg.withDefaults()
+	carrier := cfg.Transport
+	if carrier == nil {
+		http, err := transport.NewHTTP(transport.HTTPConfig{
+			Region:         cfg.Region,
+			Endpoint:       cfg.Endpoint,
+			Client:         cfg.HTTPClient,
+			Gzip:           cfg.Gzip,
+			OAuth:          cfg.OAuth,
+			AttemptTimeout: cfg.AttemptTimeout,
+		})
+		if err != nil {
+			problems = append(problems, problemsOf(err, "Endpoint")...)
+		}
+		carrier = http
+	}
+	if len(problems) > 0 {
+		return nil, &ConfigError{Problems: problems}
+	}
+	c := &Client{cfg: cfg, transport: carrier}
+	c.space = Space{client: c, key: cfg.WriteKey}
+	c.dispatcher = dispatch.New(dispatch.Config{
+		Transport:     carrier,
+		Limiter:       limiter,
+		Lanes:         cfg.Lanes,
+		BatchMessages: cfg.BatchMessages,
+		Linger:        cfg.Linger,
+		MaxMessages:   cfg.QueueMessages,
+		MaxBytes:      cfg.QueueBytes,
+		Deadline:      cfg.Deadline,
+		AttemptTime:   cfg.AttemptTimeout,
+		Observer:      c.observer(),
+		Attempt:       c.attemptObserver(),
+	})
+	return c, nil
+}
+
+// Send delivers one action to the client's own Profile Space and waits for its outcome, without lingering: it may wait for a
+// round trip, a retry or the rate. The error is nil only for an Accepted message; else it is an *Error, whose Status says how the
+// message ended, or wraps ErrClosed. If ctx ends while the message waits for room, it is not sent, and the error wraps ctx's; if
+// ctx ends later the status is Pending: the message goes on, and its outcome goes to Hooks.Outcome.
+func (c *Client) Send(ctx context.Context, a actions.Action) (Outcome, error) {
+	return c.space.Send(ctx, a)
+}
+
+// Enqueue queues one action for the client's own Profile Space. Once it has returned nil the message has exactly one outcome,
+// told to Hooks.Outcome. Where there is no room it waits for some until ctx ends; ctx bounds that wait and nothing else. The
+// error is an *Error with status Invalid where the action breaks a rule, or wraps ErrClosed or ctx's error.
+//
+// A message without a timestamp gets the time of the call. The action is encoded before Enqueue returns: its maps may be changed
+// afterwards.
+func (c *Client) Enqueue(ctx context.Context, a actions.Action) error { return c.space.Enqueue(ctx, a) }
+
+// TryEnqueue is Enqueue without the wait: where there is no room the error wraps ErrQueueFull.
+func (c *Client) TryEnqueue(a actions.Action) error { return c.space.TryEnqueue(a) }
+
+// Space returns a handle on another Profile Space with the same queue, limits and lifecycle. It costs nothing and needs no
+// closing. A key that Segment could not take is reported by the handle's methods.
+func (c *Client) Space(key WriteKey) Space { return Space{client: c, key: key} }
+
+// Flush sends what was admitted before the call without lingering, and waits until each of those messages has its outcome and
+// the hooks have been told. The client stays usable. If ctx ends first Flush returns its error, and the messages go on.
+func (c *Client) Flush(ctx context.Context) error {
+	if err := c.dispatcher.Flush(ctx); err != nil {
+		return fmt.Errorf("flush: %w", err)
+	}
+	return nil
+}
+
+// Shutdown stops admission, delivers what was admitted until ctx ends, cancels the rest, and returns a *ShutdownError that
+// counts it, or nil if nothing was left. It may be called again, from anywhere; each call waits for the end, and the first whose
+// ctx ends cancels for all. After ctx has ended it returns within a tenth of a second or so, whatever a transport or a hook does.
+func (c *Client) Shutdown(ctx context.Context) error {
+	left := c.dispatcher.Shutdown(ctx)
+	if t, ok := c.transport.(interface{ CloseIdleConnections() }); ok {
+		t.CloseIdleConnections()
+	}
+	if left == (dispatch.Remainder{}) {
+		return nil
+	}
+	err := &ShutdownError{Canceled: left.Canceled, Ambiguous: left.Ambiguous, Unreported: left.Unreported}
+	if c.cfg.Logger != nil {
+		c.cfg.Logger.LogAttrs(ctx, slog.LevelWarn, "shut down with messages left", slog.Int("canceled", err.Canceled),
+			slog.Int("ambiguous", err.Ambiguous), slog.Int("unreported", err.Unreported))
+	}
+	return err
+}
+
+// Close is Shutdown with Config.CloseTimeout.
+func (c *Client) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), c.cfg.CloseTimeout)
+	defer cancel()
+	return c.Shutdown(ctx)
+}
+
+// A ShutdownError tells what a Shutdown, or a Close, could not bring to an end.
+type ShutdownError struct {
+	// Canceled is how many messages were given up: each has its outcome Canceled.
+	Canceled int
+	// Ambiguous is how many of them were on the wire when time ran out: Segment may have taken them.
+	Ambiguous int
+	// Unreported is how many messages were waiting for a hook that had not returned.
+	Unreported int
+}
+
+// Error counts what was left.
+func (e *ShutdownError) Error() string {
+	return fmt.Sprintf("shut down with %d messages given up, %d of them on the wire, and %d not reported yet", e.Canceled, e.Ambiguous, e.Unreported)
+}

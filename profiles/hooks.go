@@ -1,0 +1,29 @@
+package profiles
+
+import "time"
+
+// Hooks are functions that a client calls while it works. Each may be nil. They are called without any lock held, from the
+// goroutine of the request that they are about, so several may run at once. A hook that panics is contained and counted in
+// Stats.HookPanics. A hook that blocks holds up its lane, and its message keeps its room in the queue: back-pressure, not loss.
+// A hook may call the client's methods, but should use TryEnqueue instead of Enqueue: the room that Enqueue waits for may be its
+// own.
+type Hooks struct {
+	// Outcome is called once for each admitted message, typed or from a record.
+	Outcome func(Outcome)
+	// Attempt is called after each request.
+	Attempt func(Attempt)
+}
+
+// An Attempt is one request that carried a batch, and what came of it.
+type Attempt struct {
+	Space      WriteKey
+	Messages   int
+	Bytes      int // of the messages, before compression
+	Number     int // 1 for the batch's first attempt
+	Duration   time.Duration
+	HTTPStatus int // 0 where no answer came
+	// RetryAfter is how long the server asked for quiet, 0 where it did not.
+	RetryAfter time.Duration
+	// Err is nil where the batch was accepted.
+	Err error
+}

@@ -1,0 +1,62 @@
+package profiles
+
+import (
+	"encoding/json"
+	"maps"
+
+	"github.com/segmentprofiles/segmentprofiles-go/actions"
+)
+
+// A Preview is what a record would send.
+type Preview struct {
+	// Skip says why the record would send nothing.
+	Skip Skip
+	// Messages has one entry for each mapping that matched, in their order.
+	Messages []MessagePreview
+}
+
+// A MessagePreview is what one mapping makes of a record.
+type MessagePreview struct {
+	Mapping *Mapping
+	// Fields are the mapping's fields as resolved, the Profile Space's key replaced by a placeholder; nil where they could not be.
+	Fields map[string]any
+	// MessageID is the id that the message would have. Where the record has none and the input no name, a real run has another.
+	MessageID string
+	// Message is the message as it would be sent, members sorted; nil where there is a problem.
+	Message json.RawMessage
+	// Err lists what is wrong, as the *Error of an Invalid outcome; nil where nothing is.
+	Err error
+}
+
+// Preview shows what a record, the one at place ordinal of its input, would send through the destination. It needs no client and
+// sends nothing. What it returns holds what the record holds: personal data.
+func (d *Destination) Preview(rec Record, ordinal int) Preview {
+	drafts, skip := d.drafts(rec, ordinal, d.run, nil)
+	p := Preview{Skip: skip}
+	for i := range drafts {
+		dr := &drafts[i]
+		m := MessagePreview{Mapping: dr.mapping, MessageID: dr.id, Fields: redact(dr)}
+		err := dr.err
+		if err == nil {
+			m.Message, _, err = actions.Append(nil, dr.action, actions.AppendOptions{Sorted: true})
+		}
+		if err != nil {
+			m.Message = nil
+			m.Err = &Error{Status: Invalid, MessageID: dr.id, Err: err}
+		}
+		p.Messages = append(p.Messages, m)
+	}
+	return p
+}
+
+// redact returns the draft's fields with a placeholder for the Profile Space's key.
+func redact(d *draft) map[string]any {
+	if d.fields == nil {
+		return nil
+	}
+	fields := maps.Clone(d.fields)
+	if _, ok := fields[spaceField]; ok || !d.space.IsZero() {
+		fields[spaceField] = d.space.String()
+	}
+	return fields
+}

@@ -1,0 +1,183 @@
+package profiles
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"unicode/utf8"
+
+	"github.com/segmentprofiles/segmentprofiles-go/actions"
+	"github.com/segmentprofiles/segmentprofiles-go/internal/jsonenc"
+	"github.com/segmentprofiles/segmentprofiles-go/internal/jsvalue"
+	"github.com/segmentprofiles/segmentprofiles-go/internal/messageid"
+	"github.com/segmentprofiles/segmentprofiles-go/transport"
+)
+
+// A Record is one event payload, warehouse row or object, as decoded JSON: type, event, userId, traits, properties, context and
+// so on. Decode with json.Decoder.UseNumber, so that large integers keep their digits. A row has its columns under properties, and
+// its key there as __segment_id. Nothing writes into a record.
+type Record = map[string]any
+
+// A Skip is why a record gave no message.
+type Skip uint8
+
+const (
+	// NotSkipped is the zero value: the record gave messages.
+	NotSkipped Skip = iota
+	// SkipNoMapping: no mapping's trigger matched, among those that are switched on and take the input's model.
+	SkipNoMapping
+	// SkipIntegrations: the record's own integrations object switches the destination off: `Segment Profiles: false`, or
+	// `All: false` without naming it.
+	SkipIntegrations
+	// SkipDisabled: the destination is switched off.
+	SkipDisabled
+)
+
+// String returns the reason in words.
+func (s Skip) String() string {
+	switch s {
+	case NotSkipped:
+		return "not skipped"
+	case SkipNoMapping:
+		return "no mapping matched"
+	case SkipIntegrations:
+		return "switched off by the record's integrations"
+	case SkipDisabled:
+		return "the destination is switched off"
+	}
+	return "unknown"
+}
+
+// A draft is what one mapping made of a record.
+type draft struct {
+	mapping *Mapping
+	fields  map[string]any // resolved
+	action  actions.Action
+	id      string
+	space   WriteKey // zero: the client's
+	err     error
+}
+
+// drafts runs a record through the destination's mappings. The ordinal is the record's place in its input, from 0, and run tells
+// one run over an input without a name from another.
+func (d *Destination) drafts(rec Record, ordinal int, run string, out []draft) ([]draft, Skip) {
+	if !d.enabled {
+		return out, SkipDisabled
+	}
+	if switchedOff(rec) {
+		return out, SkipIntegrations
+	}
+	matched := false
+	for _, m := range d.mappings {
+		if !m.enabled || m.modelID != "" && m.modelID != d.input.Model || !m.trigger.Match(rec) {
+			continue
+		}
+		matched = true
+		dr := m.draft(rec)
+		if dr.err == nil {
+			dr.err = d.identify(&dr, out, rec, ordinal, run)
+		}
+		out = append(out, dr)
+	}
+	if !matched {
+		return out, SkipNoMapping
+	}
+	return out, NotSkipped
+}
+
+// switchedOff tells whether the record's integrations object keeps it from the destination.
+func switchedOff(rec Record) bool {
+	v, ok := rec["integrations"]
+	if !ok {
+		return false
+	}
+	integrations, ok := jsvalue.Of(v).(map[string]any)
+	if !ok {
+		return false
+	}
+	if own, named := integrations[DestinationName]; named {
+		return jsvalue.Of(own) == false
+	}
+	all, named := integrations["All"]
+	return named && jsvalue.Of(all) == false
+}
+
+// draft resolves the mapping against a record.
+func (m *Mapping) draft(rec Record) draft {
+	d := draft{mapping: m, space: m.space}
+	if d.fields, d.err = m.fields.Resolve(rec); d.err != nil {
+		return d
+	}
+	var spaceErr error
+	if _, resolved := d.fields[spaceField]; m.space.IsZero() && (m.hasSpace || resolved) {
+		var key string
+		if key, spaceErr = actions.SpaceFromFields(d.fields); spaceErr == nil {
+			d.space = NewWriteKey(key)
+			spaceErr = d.space.Err()
+		}
+	}
+	d.action, d.err = actions.FromFields(m.kind, d.fields)
+	d.err = together(m.kind, spaceErr, d.err)
+	return d
+}
+
+// together makes one error of what is wrong with the Profile Space and with the other fields.
+func together(kind actions.Kind, space, fields error) error {
+	if space == nil {
+		return fields
+	}
+	if fields == nil {
+		return space
+	}
+	var a, b *actions.Error
+	if errors.As(space, &a) && errors.As(fields, &b) {
+		return &actions.Error{Action: kind, Fields: append(append([]actions.FieldError(nil), a.Fields...), b.Fields...)}
+	}
+	return errors.Join(space, fields)
+}
+
+// identify gives the draft its messageId. The first message of a record keeps the id that its mapping gives; a later one with the
+// same id gets its mapping's id added, for the server drops the second message under one id in silence.
+func (d *Destination) identify(dr *draft, before []draft, rec Record, ordinal int, run string) error {
+	dr.id = actions.MessageID(dr.action)
+	if dr.id == "" {
+		id, err := d.deriveID(dr, rec, ordinal, run)
+		if err != nil {
+			return err
+		}
+		dr.id = id
+	}
+	for i := range before {
+		if before[i].id != dr.id {
+			continue
+		}
+		dr.id += "." + dr.mapping.id
+		if utf8.RuneCountInString(dr.id) > transport.MaxMessageIDLen {
+			dr.id = messageid.Hash(dr.id)
+		}
+		break
+	}
+	dr.action = actions.WithMessageID(dr.action, dr.id)
+	return nil
+}
+
+// rowKey is the property that holds the key of a warehouse row.
+const rowKey = "__segment_id"
+
+// deriveID makes an id for a message whose record has none: the same for the same record of the same input, another when its
+// content changes, for the server remembers ids for a day.
+func (d *Destination) deriveID(dr *draft, rec Record, ordinal int, run string) (string, error) {
+	content, err := jsonenc.Append(nil, dr.fields, jsonenc.Options{Sorted: true})
+	if err != nil {
+		return "", fmt.Errorf("making a messageId of the fields: %w", err)
+	}
+	identity := strconv.Itoa(ordinal)
+	if properties, ok := jsvalue.Of(rec["properties"]).(map[string]any); ok && properties[rowKey] != nil {
+		identity = "row " + jsvalue.String(jsvalue.Of(properties[rowKey]))
+	}
+	if d.input.Name != "" {
+		run = ""
+	}
+	return messageid.Hash(d.name, dr.mapping.id, d.input.Name, d.input.Model, identity, string(content),
+		strconv.Itoa(d.input.Generation), run), nil
+}

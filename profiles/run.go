@@ -1,0 +1,315 @@
+package profiles
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"iter"
+	"sync"
+
+	"github.com/segmentprofiles/segmentprofiles-go/actions"
+	"github.com/segmentprofiles/segmentprofiles-go/internal/dispatch"
+)
+
+// A run is one Process at work. Its reader fills slots from the source, the dispatcher settles their messages, and the consumer
+// takes them in order.
+type run struct {
+	client *Client
+	dest   *Destination
+	name   string // tells runs over an input without a name apart
+
+	ctx    context.Context // ends with the caller's, and when the consumer stops
+	cancel context.CancelFunc
+
+	wake chan struct{} // for the consumer: the oldest slot is complete, or all is over
+	room chan struct{} // for the reader: a slot has become free
+
+	// Only the reader uses these.
+	drafts []draft
+	body   []byte
+
+	mu      sync.Mutex
+	slots   []slot // a ring: the slot of record i is slots[i % len(slots)]
+	head    int    // the oldest record whose outcome is not taken
+	tail    int    // the next record to be read
+	pending int    // messages that the dispatcher has
+	over    bool   // the reader has ended
+	err     error  // why
+	thrown  any    // what the source panicked with
+}
+
+// A slot is a record between being read and being taken.
+type slot struct {
+	outcome RecordOutcome
+	pending int // messages without an outcome, and one more while the record is being read
+}
+
+func newRun(ctx context.Context, c *Client, dest *Destination) *run {
+	r := &run{
+		client: c, dest: dest, name: rand.Text(),
+		wake: make(chan struct{}, 1), room: make(chan struct{}, 1),
+		slots: make([]slot, min(c.cfg.Window, 64)),
+	}
+	r.ctx, r.cancel = context.WithCancel(ctx)
+	return r
+}
+
+// read is the reader goroutine.
+func (r *run) read(records iter.Seq2[Record, error]) {
+	var err error
+	defer func() {
+		thrown := recover()
+		r.client.dispatcher.Hurry() // nothing comes that a batch could wait for
+		r.mu.Lock()
+		r.over, r.err, r.thrown = true, err, thrown
+		r.mu.Unlock()
+		signal(r.wake)
+	}()
+	for rec, recErr := range records {
+		if recErr != nil {
+			err = recErr
+			return
+		}
+		if err = r.take(rec); err != nil {
+			return
+		}
+	}
+}
+
+// take runs one record. Its error is why no more are to be read.
+func (r *run) take(rec Record) error {
+	index, err := r.open()
+	if err != nil {
+		return err
+	}
+	var skip Skip
+	r.drafts, skip = r.dest.drafts(rec, index, r.name, r.drafts[:0])
+	defer clear(r.drafts)
+	outcomes := make([]Outcome, len(r.drafts))
+	for i := range r.drafts {
+		d := &r.drafts[i]
+		if d.space.IsZero() {
+			d.space = r.client.cfg.WriteKey
+		}
+		outcomes[i] = Outcome{MessageID: d.id, Mapping: d.mapping.id, Space: d.space}
+	}
+	r.mu.Lock()
+	s := r.slot(index)
+	s.outcome.Outcomes = outcomes
+	s.outcome.Skip = skip
+	r.mu.Unlock()
+
+	var stop error
+	for i := range r.drafts {
+		err := stop
+		if err == nil {
+			err = r.offer(&r.drafts[i], uint64(index)<<8|uint64(i))
+		}
+		if err != nil {
+			r.fail(index, i, &r.drafts[i], err)
+		}
+		var invalid *Error
+		if err != nil && !errors.As(err, &invalid) {
+			stop = err // the client is closed, or the context has ended
+		}
+	}
+	r.done(index, 1)
+	return stop
+}
+
+// open waits for a free slot and gives it to the next record.
+func (r *run) open() (int, error) {
+	hurried := false
+	for {
+		if err := r.ctx.Err(); err != nil {
+			return 0, err
+		}
+		r.mu.Lock()
+		if r.tail-r.head < r.client.cfg.Window {
+			break
+		}
+		r.mu.Unlock()
+		if !hurried {
+			hurried = true
+			r.client.dispatcher.Hurry() // the window is full: no batch can get any fuller
+		}
+		select {
+		case <-r.room:
+		case <-r.ctx.Done():
+		}
+	}
+	defer r.mu.Unlock()
+	if r.tail-r.head == len(r.slots) {
+		r.grow()
+	}
+	index := r.tail
+	r.tail++
+	*r.slot(index) = slot{outcome: RecordOutcome{Index: index}, pending: 1}
+	return index, nil
+}
+
+// grow doubles the ring.
+func (r *run) grow() {
+	old := r.slots
+	r.slots = make([]slot, min(2*len(old), r.client.cfg.Window))
+	for i := r.head; i < r.tail; i++ {
+		*r.slot(i) = old[i%len(old)]
+	}
+}
+
+func (r *run) slot(index int) *slot { return &r.slots[index%len(r.slots)] }
+
+// offer encodes a draft and admits it. An *Error is about this message alone.
+func (r *run) offer(d *draft, token uint64) error {
+	if d.err != nil {
+		return &Error{Status: Invalid, MessageID: d.id, Err: d.err}
+	}
+	if d.space.IsZero() {
+		return &Error{Status: Invalid, MessageID: d.id, Err: errNoSpace}
+	}
+	body, enc, err := actions.Append(r.body[:0], d.action, actions.AppendOptions{Sorted: true})
+	if err != nil {
+		return &Error{Status: Invalid, MessageID: d.id, Err: err}
+	}
+	r.body = body
+	m := dispatch.Message{
+		Key: d.space, Profile: enc.Profile, Body: body, IDStart: enc.IDStart, IDEnd: enc.IDEnd, Unique: len(body),
+		Sink: r, Token: token,
+	}
+	r.mu.Lock()
+	r.pending++
+	r.slot(int(token>>8)).pending++
+	r.mu.Unlock()
+	err = r.client.dispatcher.Offer(r.ctx, &m, true)
+	if err != nil {
+		r.mu.Lock()
+		r.pending--
+		r.slot(int(token>>8)).pending--
+		r.mu.Unlock()
+		if err == context.Canceled && r.ctx.Err() != nil {
+			return r.ctx.Err()
+		}
+	}
+	return refusal(err, d.id)
+}
+
+// fail gives a message that was not admitted its outcome.
+func (r *run) fail(index, i int, d *draft, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	o := &r.slot(index).outcome.Outcomes[i]
+	var invalid *Error
+	if errors.As(err, &invalid) {
+		o.Status, o.Err = invalid.Status, err
+		return
+	}
+	o.Status = Canceled
+	o.Err = &Error{Status: Canceled, MessageID: d.id, Err: err}
+}
+
+// done counts messages of a record as settled.
+func (r *run) done(index, n int) {
+	r.mu.Lock()
+	s := r.slot(index)
+	s.pending -= n
+	next := index == r.head && s.pending == 0
+	r.mu.Unlock()
+	if next {
+		signal(r.wake)
+	}
+}
+
+// Settle implements dispatch.Sink.
+func (r *run) Settle(token uint64, s *dispatch.Settlement) {
+	index, i := int(token>>8), int(token&0xff)
+	r.mu.Lock()
+	before := r.slot(index).outcome.Outcomes[i]
+	r.mu.Unlock()
+	o := outcomeOf(s, before.MessageID)
+	o.Mapping = before.Mapping
+	r.mu.Lock()
+	slot := r.slot(index)
+	slot.outcome.Outcomes[i] = o
+	slot.pending--
+	r.pending--
+	wanted := index == r.head && slot.pending == 0 || r.pending == 0
+	r.mu.Unlock()
+	if wanted {
+		signal(r.wake)
+	}
+}
+
+// next returns the outcome of the oldest record, and waits for it; ok is false where there are no more.
+func (r *run) next() (o RecordOutcome, ok bool) {
+	ended := r.ctx.Done()
+	for {
+		r.mu.Lock()
+		if r.head < r.tail && r.slot(r.head).pending == 0 {
+			s := r.slot(r.head)
+			o = s.outcome
+			*s = slot{}
+			r.head++
+			r.mu.Unlock()
+			signal(r.room)
+			o.Status = worst(o.Outcomes)
+			return o, true
+		}
+		if r.over && r.head == r.tail {
+			r.mu.Unlock()
+			return RecordOutcome{}, false
+		}
+		r.mu.Unlock()
+		select {
+		case <-r.wake:
+		case <-ended:
+			ended = nil
+			r.client.dispatcher.CancelSink(r)
+		}
+	}
+}
+
+// worst returns the status of a record whose messages ended so.
+func worst(outcomes []Outcome) Status {
+	status := Skipped
+	for _, o := range outcomes {
+		status = max(status, o.Status)
+	}
+	return status
+}
+
+// end returns why the run has ended, and panics with what the source panicked with.
+func (r *run) end() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.thrown != nil {
+		panic(r.thrown)
+	}
+	return r.err
+}
+
+// stop ends the run: it waits for the reader and for every message.
+func (r *run) stop() {
+	r.cancel()
+	canceled := false
+	for {
+		r.mu.Lock()
+		over, pending := r.over, r.pending
+		r.mu.Unlock()
+		if over && pending == 0 {
+			break
+		}
+		if !canceled {
+			canceled = true
+			r.client.dispatcher.CancelSink(r)
+		}
+		<-r.wake
+	}
+	r.client.dispatcher.Forget(r)
+}
+
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
