@@ -217,9 +217,11 @@ func (c *triggerCondition) value(record map[string]any) any {
 
 // pathText returns the condition's path as Paths tells it.
 func (c *triggerCondition) pathText() string {
-	text := rootNames[c.root]
+	var b strings.Builder
+	b.WriteString(rootNames[c.root])
 	for _, k := range c.path {
-		text += "." + k.name
+		b.WriteByte('.')
+		b.WriteString(k.name)
 	}
-	return text
+	return b.String()
 }

@@ -1,6 +1,9 @@
 package mapping
 
-import "strings"
+import (
+	"math"
+	"strings"
+)
 
 // Warning points out a place where a trigger may not mean what it says. Such a trigger runs, here as at Segment.
 type Warning struct {
@@ -72,7 +75,7 @@ func (p *triggerParser) warnCondition(c *triggerCondition, path, operator, value
 	case strings.HasPrefix(value.text, "'"):
 		p.warn(at, "single quotes are part of the value: use double quotes")
 	case c.op >= opLess && c.op <= opGreaterOrEqual:
-		if c.number != c.number {
+		if math.IsNaN(c.number) {
 			p.warn(at, "this operator needs a number: the condition never matches")
 		}
 	case value.kind == tokenNull:
@@ -132,7 +135,7 @@ func (p *triggerParser) warnContradictions(conditions []triggerNode) {
 		}
 		if v, ok := only[c.pathText()]; ok && !c.holds(v) {
 			p.warn(conditions[i].offset, "this contradicts another condition on "+c.pathText()+
-				" in the same level, all of which have to hold: the trigger never matches")
+				" in the same level, all of which has to hold: the level never matches")
 		}
 	}
 }

@@ -24,8 +24,8 @@ func (q *tokenQueue) shift() (triggerToken, bool) {
 	return t, true
 }
 
-// level parses one level: all of the trigger, or a group. The result is a condition, or two and more of them in a node. Where
-// there is none it is a empty node.
+// level parses one level: all of the trigger, or a group. The result is its one condition or group, a node of two and
+// more, or an empty node.
 func (p *triggerParser) level(tokens tokenQueue) (triggerNode, error) {
 	level := triggerNode{kind: triggerAnd, offset: tokens[0].offset}
 	var join triggerToken
