@@ -11,22 +11,22 @@ type Rule uint8
 
 // The rules of the actions and their fields.
 const (
-	RuleRequired            Rule = iota + 1 // required: the field has no value
-	RuleIdentityRequired                    // identity_required: neither a User ID nor an Anonymous ID
-	RuleTooLong                             // too_long: more than FieldError.Limit characters
-	RuleTooMany                             // too_many: more than FieldError.Limit top-level traits or properties
-	RuleMessageTooLarge                     // message_too_large: the encoded message has more than FieldError.Limit bytes
-	RuleWrongType                           // wrong_type: a mapped value that is not of the field's type
-	RuleTimestamp                           // timestamp: text or a value that is not a timestamp
-	RuleTimestampRange                      // timestamp_range: before 1970, which profiles refuse, or after 9999
-	RuleConsent                             // consent: not an object with categoryPreferences, an object of booleans
-	RuleUnknownStatus                       // unknown_status: not one of the words of a subscription status
-	RuleContactRequired                     // contact_required: subscriptions without email, phone or push token
-	RuleStatusRequired                      // status_required: subscriptions without any status
-	RuleStatusWithoutContact                // status_without_contact: a status without the value it is about
-	RuleGroupsWithoutStatus                 // groups_without_status: subscription groups without an email status
-	RuleUnencodable                         // unencodable: a value that JSON has no form for; FieldError.Path says which
-	RuleUnknownAction                       // unknown_action: not one of the four actions
+	RuleRequired             Rule = iota + 1 // required: the field has no value
+	RuleIdentityRequired                     // identity_required: neither a User ID nor an Anonymous ID
+	RuleTooLong                              // too_long: more than FieldError.Limit characters
+	RuleTooMany                              // too_many: more than FieldError.Limit top-level traits or properties
+	RuleMessageTooLarge                      // message_too_large: the encoded message has more than FieldError.Limit bytes
+	RuleWrongType                            // wrong_type: a mapped value that is not of the field's type
+	RuleTimestamp                            // timestamp: text or a value that is not a timestamp
+	RuleTimestampRange                       // timestamp_range: before 1970, which profiles refuse, or after 9999
+	RuleConsent                              // consent: not an object with categoryPreferences, an object of booleans
+	RuleUnknownStatus                        // unknown_status: not one of the words of a subscription status
+	RuleContactRequired                      // contact_required: subscriptions without email, phone or push token
+	RuleStatusRequired                       // status_required: subscriptions without any status
+	RuleStatusWithoutContact                 // status_without_contact: a status without the value it is about
+	RuleGroupsWithoutStatus                  // groups_without_status: subscription groups without an email status
+	RuleUnencodable                          // unencodable: a value that JSON has no form for; FieldError.Path says which
+	RuleUnknownAction                        // unknown_action: not one of the four actions
 )
 
 var ruleNames = [...]string{
