@@ -35,10 +35,11 @@ type Encoded struct {
 }
 
 // Append validates a, appends its message to dst and returns the longer slice: one JSON object of at most MaxMessageBytes.
-// It does not allocate where dst has room and the action is valid. The error is an *Error with every problem; dst then comes
-// back with the length it had.
+// The error is an *Error with every problem; dst then comes back with the length it had.
 //
-// Append keeps nothing of a and may be called from any number of goroutines.
+// Where dst has room and a is valid and holds what JSON decodes to, times and Go's own number types, Append does not allocate
+// as long as no object that is written in order has more than 24 members. It keeps nothing of a and may be called from any
+// number of goroutines.
 func Append(dst []byte, a Action, o AppendOptions) ([]byte, Encoded, error) {
 	var w wire
 	if !w.fill(a) {
@@ -57,7 +58,7 @@ func Append(dst []byte, a Action, o AppendOptions) ([]byte, Encoded, error) {
 }
 
 func build(a Action) (Message, error) {
-	text, enc, err := Append(nil, a, AppendOptions{Sorted: true})
+	text, enc, err := Append(make([]byte, 0, 512), a, AppendOptions{Sorted: true})
 	if err != nil {
 		return Message{}, err
 	}
@@ -179,7 +180,7 @@ func (w *wire) appendSubscriptions(dst []byte) []byte {
 
 // appendGroups appends the groups that have a status as the member groups and a comma, or nothing if there are none.
 func appendGroups(dst []byte, groups map[string]SubscriptionStatus) []byte {
-	var room [16]string
+	var room [24]string
 	start := len(dst)
 	dst = append(dst, `"groups":[`...)
 	empty := len(dst)

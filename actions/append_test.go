@@ -6,6 +6,7 @@ import (
 	"math"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -298,6 +299,24 @@ func TestPointersAreActions(t *testing.T) {
 			t.Errorf("%s: WithMessageID gives %q and leaves %q", name, actions.MessageID(got), actions.MessageID(a))
 		}
 	}
+}
+
+// TestConcurrentUse shares actions, good and bad, between goroutines; the race detector watches.
+func TestConcurrentUse(t *testing.T) {
+	var group sync.WaitGroup
+	for name, a := range full() {
+		for range 4 {
+			group.Go(func() {
+				if _, err := a.Build(); err != nil {
+					t.Errorf("%s: %v", name, err)
+				}
+				if _, err := (actions.SendSubscriptions{EmailStatus: 9}).Build(); err == nil {
+					t.Error("no error")
+				}
+			})
+		}
+	}
+	group.Wait()
 }
 
 func TestNoAction(t *testing.T) {

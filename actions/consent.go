@@ -104,7 +104,7 @@ func (c Consent) append(dst []byte, o jsonenc.Options) ([]byte, error) {
 		dst = append(dst, `{"categoryPreferences":`...)
 		return append(appendBools(dst, c.CategoryPreferences), '}'), nil
 	}
-	var room [8]string
+	var room [24]string
 	names := append(sortedNames(room[:0], c.Extra), categoryPreferences)
 	slices.Sort(names)
 	dst = append(dst, '{')
@@ -125,7 +125,7 @@ func (c Consent) append(dst []byte, o jsonenc.Options) ([]byte, error) {
 }
 
 func appendBools(dst []byte, m map[string]bool) []byte {
-	var room [16]string
+	var room [24]string
 	dst = append(dst, '{')
 	for i, name := range sortedNames(room[:0], m) {
 		if i > 0 {

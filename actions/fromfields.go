@@ -282,11 +282,7 @@ func (r *reader) status(name string) SubscriptionStatus {
 		r.add(name, RuleWrongType)
 		return 0
 	}
-	status, ok := parseStatus(word)
-	if !ok {
-		r.add(name, RuleUnknownStatus)
-	}
-	return status
+	return mappedStatus(word)
 }
 
 // groups reads the statuses of groups. Their values are no fields of their own, so Segment takes anything for a status that
@@ -302,13 +298,17 @@ func (r *reader) groups() map[string]SubscriptionStatus {
 			groups[name] = 0
 			continue
 		}
-		status, ok := parseStatus(jsvalue.String(v))
-		if !ok {
-			p := problem(fieldEmailGroups, RuleUnknownStatus)
-			p.Path = pointer(name)
-			r.problems = append(r.problems, p)
-		}
-		groups[name] = status
+		groups[name] = mappedStatus(jsvalue.String(v))
 	}
 	return groups
+}
+
+// mappedStatus returns the status that a word stands for, and one that is none for an unknown word: the action's rules then
+// name it, along with what else is wrong with a status there.
+func mappedStatus(word string) SubscriptionStatus {
+	status, ok := parseStatus(word)
+	if !ok {
+		return math.MaxUint8
+	}
+	return status
 }

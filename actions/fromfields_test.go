@@ -189,6 +189,15 @@ func TestFromFieldsReportsEverything(t *testing.T) {
 		}, []string{
 			"subscription_groups/a unknown_status", "subscription_groups/b unknown_status", "subscription_groups/d unknown_status",
 		}},
+		{"unknown statuses, and what they need", actions.KindSubscriptions, map[string]any{
+			"phone": "p", "email_subscription_status": "maybe", "subscription_groups": map[string]any{"a": "maybe"},
+		}, []string{
+			"email_subscription_status unknown_status", "email_subscription_status status_without_contact",
+			"subscription_groups/a unknown_status",
+		}},
+		{"an unknown status of a group, and no email status", actions.KindSubscriptions, map[string]any{
+			"phone": "p", "sms_subscription_status": true, "subscription_groups": map[string]any{"a": "maybe"},
+		}, []string{"subscription_groups groups_without_status", "subscription_groups/a unknown_status"}},
 		{"groups that are no object, one problem", actions.KindSubscriptions, map[string]any{"subscription_groups": "x"}, []string{
 			"email contact_required", "email_subscription_status status_required", "subscription_groups wrong_type",
 		}},
