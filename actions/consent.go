@@ -137,8 +137,8 @@ func appendBools(dst []byte, m map[string]bool) []byte {
 	return append(dst, '}')
 }
 
-// sortedNames appends the names of m to names, which is empty, in their order. Callers pass room on their stack: most maps fit, and then
-// order costs no allocation.
+// sortedNames appends the names of m to names, which is empty, in their order. Callers pass room on their stack: most maps
+// fit, and then order costs no allocation.
 func sortedNames[V any](names []string, m map[string]V) []string {
 	for name := range m {
 		names = append(names, name)

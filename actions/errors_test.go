@@ -156,24 +156,78 @@ func TestErrorTextNamesFieldAndLimit(t *testing.T) {
 		err  actions.FieldError
 		want string
 	}{
-		{err: actions.FieldError{Field: "group_id", Label: "Group ID", Rule: actions.RuleRequired}, want: "Group ID (group_id) is required"},
-		{err: actions.FieldError{Field: "user_id", Label: "User ID", Rule: actions.RuleIdentityRequired}, want: "User ID (user_id) or Anonymous ID (anonymous_id) is required"},
-		{err: actions.FieldError{Field: "message_id", Label: "MessageId", Rule: actions.RuleTooLong, Limit: 99}, want: "MessageId (message_id) must have at most 99 characters"},
-		{err: actions.FieldError{Field: "traits", Label: "Traits", Rule: actions.RuleTooMany, Limit: 299}, want: "Traits (traits) must have at most 299 top-level members"},
-		{err: actions.FieldError{Field: "message", Label: "Message", Rule: actions.RuleMessageTooLarge, Limit: 32000}, want: "the message must have at most 32000 bytes when encoded"},
-		{err: actions.FieldError{Field: "user_id", Label: "User ID", Rule: actions.RuleWrongType}, want: "User ID (user_id) must be a string"},
-		{err: actions.FieldError{Field: "traits", Label: "Traits", Rule: actions.RuleWrongType}, want: "Traits (traits) must be an object"},
-		{err: actions.FieldError{Field: "timestamp", Label: "Timestamp", Rule: actions.RuleWrongType}, want: "Timestamp (timestamp) must be a string or a number"},
-		{err: actions.FieldError{Field: "timestamp", Label: "Timestamp", Rule: actions.RuleTimestamp}, want: "Timestamp (timestamp) must be an RFC 3339 timestamp, a date, or epoch seconds, milliseconds, microseconds or nanoseconds"},
-		{err: actions.FieldError{Field: "timestamp", Label: "Timestamp", Rule: actions.RuleTimestampRange}, want: "Timestamp (timestamp) must lie in the years 1970 to 9999"},
-		{err: actions.FieldError{Field: "consent", Label: "Consent", Rule: actions.RuleConsent}, want: "Consent (consent) must hold categoryPreferences, an object of booleans"},
-		{err: actions.FieldError{Field: "subscription_groups", Label: "Email Subscription Groups", Path: "/news", Rule: actions.RuleUnknownStatus}, want: "Email Subscription Groups (subscription_groups/news) must be true or subscribed, false or unsubscribed, did_not_subscribe, or blank"},
-		{err: actions.FieldError{Field: "email", Label: "Email", Rule: actions.RuleContactRequired}, want: "Email (email), Phone (phone), Android Push Token (android_push_token) or Ios Push Token (ios_push_token) is required"},
-		{err: actions.FieldError{Field: "email_subscription_status", Label: "Email Subscription Status", Rule: actions.RuleStatusRequired}, want: "a subscription status is required: of email, SMS, WhatsApp, Android push or iOS push"},
-		{err: actions.FieldError{Field: "whatsapp_subscription_status", Label: "WhatsApp Subscription Status", Rule: actions.RuleStatusWithoutContact}, want: "WhatsApp Subscription Status (whatsapp_subscription_status) needs Phone (phone)"},
-		{err: actions.FieldError{Field: "subscription_groups", Label: "Email Subscription Groups", Rule: actions.RuleGroupsWithoutStatus}, want: "Email Subscription Groups (subscription_groups) need Email Subscription Status (email_subscription_status)"},
-		{err: actions.FieldError{Field: "traits", Label: "Traits", Path: "/n", Rule: actions.RuleUnencodable, Reason: "is not a finite number"}, want: "Traits (traits/n) has no JSON form: the value is not a finite number"},
-		{err: actions.FieldError{Field: "action", Label: "Action", Rule: actions.RuleUnknownAction}, want: "the action must be sendIdentify, sendGroup, sendTrack or sendSubscription"},
+		{
+			err:  actions.FieldError{Field: "group_id", Label: "Group ID", Rule: actions.RuleRequired},
+			want: "Group ID (group_id) is required",
+		},
+		{
+			err:  actions.FieldError{Field: "user_id", Label: "User ID", Rule: actions.RuleIdentityRequired},
+			want: "User ID (user_id) or Anonymous ID (anonymous_id) is required",
+		},
+		{
+			err:  actions.FieldError{Field: "message_id", Label: "MessageId", Rule: actions.RuleTooLong, Limit: 99},
+			want: "MessageId (message_id) must have at most 99 characters",
+		},
+		{
+			err:  actions.FieldError{Field: "traits", Label: "Traits", Rule: actions.RuleTooMany, Limit: 299},
+			want: "Traits (traits) must have at most 299 top-level members",
+		},
+		{
+			err:  actions.FieldError{Field: "message", Label: "Message", Rule: actions.RuleMessageTooLarge, Limit: 32000},
+			want: "the message must have at most 32000 bytes when encoded",
+		},
+		{
+			err:  actions.FieldError{Field: "user_id", Label: "User ID", Rule: actions.RuleWrongType},
+			want: "User ID (user_id) must be a string",
+		},
+		{
+			err:  actions.FieldError{Field: "traits", Label: "Traits", Rule: actions.RuleWrongType},
+			want: "Traits (traits) must be an object",
+		},
+		{
+			err:  actions.FieldError{Field: "timestamp", Label: "Timestamp", Rule: actions.RuleWrongType},
+			want: "Timestamp (timestamp) must be a string or a number",
+		},
+		{
+			err:  actions.FieldError{Field: "timestamp", Label: "Timestamp", Rule: actions.RuleTimestamp},
+			want: "Timestamp (timestamp) must be an RFC 3339 timestamp, a date, or epoch seconds, milliseconds, microseconds or nanoseconds",
+		},
+		{
+			err:  actions.FieldError{Field: "timestamp", Label: "Timestamp", Rule: actions.RuleTimestampRange},
+			want: "Timestamp (timestamp) must lie in the years 1970 to 9999",
+		},
+		{
+			err:  actions.FieldError{Field: "consent", Label: "Consent", Rule: actions.RuleConsent},
+			want: "Consent (consent) must hold categoryPreferences, an object of booleans",
+		},
+		{
+			err:  actions.FieldError{Field: "subscription_groups", Label: "Email Subscription Groups", Path: "/news", Rule: actions.RuleUnknownStatus},
+			want: "Email Subscription Groups (subscription_groups/news) must be true or subscribed, false or unsubscribed, did_not_subscribe, or blank",
+		},
+		{
+			err:  actions.FieldError{Field: "email", Label: "Email", Rule: actions.RuleContactRequired},
+			want: "Email (email), Phone (phone), Android Push Token (android_push_token) or Ios Push Token (ios_push_token) is required",
+		},
+		{
+			err:  actions.FieldError{Field: "email_subscription_status", Label: "Email Subscription Status", Rule: actions.RuleStatusRequired},
+			want: "a subscription status is required: of email, SMS, WhatsApp, Android push or iOS push",
+		},
+		{
+			err:  actions.FieldError{Field: "whatsapp_subscription_status", Label: "WhatsApp Subscription Status", Rule: actions.RuleStatusWithoutContact},
+			want: "WhatsApp Subscription Status (whatsapp_subscription_status) needs Phone (phone)",
+		},
+		{
+			err:  actions.FieldError{Field: "subscription_groups", Label: "Email Subscription Groups", Rule: actions.RuleGroupsWithoutStatus},
+			want: "Email Subscription Groups (subscription_groups) need Email Subscription Status (email_subscription_status)",
+		},
+		{
+			err:  actions.FieldError{Field: "traits", Label: "Traits", Path: "/n", Rule: actions.RuleUnencodable, Reason: "is not a finite number"},
+			want: "Traits (traits/n) has no JSON form: the value is not a finite number",
+		},
+		{
+			err:  actions.FieldError{Field: "action", Label: "Action", Rule: actions.RuleUnknownAction},
+			want: "the action must be sendIdentify, sendGroup, sendTrack or sendSubscription",
+		},
 	} {
 		if got := c.err.Error(); got != c.want {
 			t.Errorf("%v: %q", c.err.Rule, got)
