@@ -24,6 +24,7 @@ type (
 	list     struct{ Next *list }
 	loop     map[string]loop
 	labelled map[plan]count
+	traits   map[string]any
 )
 
 // quoted has its JSON form on the pointer alone.
@@ -132,6 +133,7 @@ func TestAppend(t *testing.T) {
 		"named string":                  {plan("pro"), `"pro"`},
 		"named integer":                 {count(3), `3`},
 		"typed map":                     {labelled{"b": 2, "a": 1}, `{"a":1,"b":2}`},
+		"named object":                  {traits{"b": traits{}, "a": jsvalue.Undefined, "c": traits(nil)}, `{"b":{},"c":null}`},
 		"map of slices":                 {map[string][]int{"a": {1, 2}}, `{"a":[1,2]}`},
 		"map with integer keys":         {map[int]string{2: "b", 1: "a"}, `{"1":"a","2":"b"}`},
 		"objects in a typed slice":      {[]map[string]any{{"a": 1}, nil}, `[{"a":1},null]`},

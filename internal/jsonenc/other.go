@@ -12,6 +12,7 @@ import (
 )
 
 var (
+	objectType    = reflect.TypeFor[map[string]any]()
 	jsonMarshaler = reflect.TypeFor[json.Marshaler]()
 	textMarshaler = reflect.TypeFor[encoding.TextMarshaler]()
 )
@@ -44,6 +45,9 @@ func (e *encoder) other(dst []byte, v any, depth int) ([]byte, error) {
 	case reflect.Float32:
 		return appendFloat32(dst, float32(r.Float()))
 	case reflect.Map:
+		if t.ConvertibleTo(objectType) { // a name for map[string]any
+			return e.object(dst, r.Convert(objectType).Interface().(map[string]any), depth)
+		}
 		if t.Key().Kind() == reflect.String {
 			return e.typedObject(dst, r, depth)
 		}
