@@ -109,14 +109,14 @@ func (r *Recorder) Script(results ...transport.Result) {
 	r.script = append(r.script, results...)
 }
 
-// Fail scripts one result for each class, with a status that the Tracking API answers in such a case and an error.
+// Fail scripts one result for each class, with a status that the Tracking API answers in such a case and a *transport.Error.
 func (r *Recorder) Fail(classes ...transport.Class) {
 	results := make([]transport.Result, len(classes))
 	for i, class := range classes {
 		status := statusOf(class)
 		results[i] = transport.Result{Class: class, Status: status, Requests: 1}
 		if class != transport.Accepted {
-			results[i].Err = fmt.Errorf("transporttest: scripted answer of class %v, status %d", class, status)
+			results[i].Err = &transport.Error{Class: class, Status: status, Reason: "scripted by a transporttest.Recorder"}
 		}
 	}
 	r.Script(results...)
