@@ -22,8 +22,8 @@ const MaxTriggerLength = 100_000
 //   - contains(path, "x"), match(path, "x*") for how a text begins and match(path, "*x") for how it ends match texts
 //     only, and so do their opposites, with a ! in front.
 //   - type, event and, with numbers, name and userId are compared as texts: event = 5 matches "5" and not 5.
-//   - and, or and parentheses, which cannot lie within each other. In one level without parentheses the last of the two that
-//     was written decides for the whole level.
+//   - and, or and parentheses. In one level without parentheses the last of the two that was written decides for the whole
+//     level. Groups do not nest: a group ends at the first closing parenthesis, be it that of a function in the group.
 //
 // Segment runs whatever else its parser lets through, in its own way, and so does a Trigger: saved mappings were tried out
 // against that. Warnings tells where a trigger may not mean what it says.
@@ -72,7 +72,7 @@ func CompileTrigger(text string) (*Trigger, error) {
 }
 
 // Match tells whether a record meets the trigger. It reads the record's members type, event, name, userId, properties, traits
-// and context, as far as the trigger names them, and writes nothing; records decoded from JSON cost it no allocation.
+// and context, as far as the trigger names them, and writes nothing. It does not allocate for values as decoded from JSON.
 func (t *Trigger) Match(record map[string]any) bool {
 	return t.root.eval(record) == triggerYes
 }

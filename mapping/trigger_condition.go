@@ -27,6 +27,7 @@ const (
 
 var rootNames = [...]string{"", "type", "event", "name", "userId", "properties", "traits", "context"}
 
+// rootNamed returns the root with exactly that name, or rootNone.
 func rootNamed(name string) triggerRoot {
 	for root, n := range rootNames {
 		if n == name {
@@ -57,6 +58,7 @@ func functionRoot(path string) triggerRoot {
 
 type triggerOperator uint8
 
+// The opposites of contains and its kin come right behind them.
 const (
 	opNone triggerOperator = iota // an operator that Segment does not know never matches
 	opEquals
@@ -101,11 +103,12 @@ type triggerCondition struct {
 	half   rune    // what stands before text is a character with this second half; 0 for any or none
 }
 
-func newTriggerCondition(root triggerRoot, path string, value triggerToken) triggerCondition {
+// newTriggerCondition returns a condition on the path that word is, with its operator still open.
+func newTriggerCondition(root triggerRoot, word string, value triggerToken) triggerCondition {
 	c := triggerCondition{root: root, text: value.text}
 	if root >= rootProperties {
 		// A word that only begins like a root, which a function lets through, is looked up under that root whole.
-		below := strings.TrimPrefix(path, rootNames[root]+".")
+		below := strings.TrimPrefix(word, rootNames[root]+".")
 		for name := range strings.FieldsFuncSeq(below, func(r rune) bool { return r == '.' || r == '[' || r == ']' }) {
 			k := key{name: name, index: -1}
 			if i, ok := arrayIndex(name); ok {

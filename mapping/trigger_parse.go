@@ -109,18 +109,15 @@ func (p *triggerParser) group(level *triggerNode, open triggerToken, tokens *tok
 
 // condition parses a comparison: path, which is taken already, an operator and a value.
 func (p *triggerParser) condition(level *triggerNode, path triggerToken, tokens *tokenQueue) error {
-	operator, ok := tokens.shift()
-	if !ok {
-		return &TriggerError{path.offset, "an operator is missing"}
-	}
+	operator, _ := tokens.shift() // at worst the end
 	value, ok := tokens.shift()
 	if !ok {
 		return &TriggerError{operator.offset, "a condition ends early"}
 	}
-	test := newTriggerCondition(rootOf(path.text), path.text, value)
-	test.op = operatorOf(test.root, operator, value)
-	p.warnCondition(&test, path, operator, value)
-	level.children = append(level.children, test.node(path.offset))
+	c := newTriggerCondition(rootOf(path.text), path.text, value)
+	c.op = operatorOf(c.root, operator, value)
+	p.warnCondition(&c, path, operator, value)
+	level.children = append(level.children, c.node(path.offset))
 	return nil
 }
 
@@ -167,21 +164,21 @@ func (p *triggerParser) function(level *triggerNode, first, name triggerToken, t
 		p.warnDropped(first, path)
 		return nil
 	}
-	test := newTriggerCondition(root, path.text, value)
+	c := newTriggerCondition(root, path.text, value)
 	switch {
 	case name.text == "contains":
-		test.op = opContains
+		c.op = opContains
 	case strings.HasSuffix(value.text, `*"`):
-		test.op = opStartsWith
-		test.text = test.text[:len(test.text)-1]
+		c.op = opStartsWith
+		c.text = c.text[:len(c.text)-1]
 	default:
-		test.op = opEndsWith
-		test.cutFirst()
+		c.op = opEndsWith
+		c.cutFirst()
 	}
 	if first.text == "!" {
-		test.op = test.op + 1
+		c.op++ // to its opposite
 	}
 	p.warnFunction(name, value)
-	level.children = append(level.children, test.node(first.offset))
+	level.children = append(level.children, c.node(first.offset))
 	return nil
 }
