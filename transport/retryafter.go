@@ -64,23 +64,22 @@ func sinceEpoch(value float64, now time.Time) float64 {
 // parseSeconds parses a decimal number without a sign. ParseFloat alone would take inf, hexadecimals and exponents as well.
 func parseSeconds(value string) (float64, bool) {
 	value = strings.TrimSpace(value)
-	digits := 0
+	digits, points := 0, 0
 	for i := range len(value) {
 		switch c := value[i]; {
 		case '0' <= c && c <= '9':
 			digits++
-		case c != '.':
+		case c == '.':
+			points++
+		default:
 			return 0, false
 		}
 	}
-	if digits == 0 {
+	if digits == 0 || points > 1 {
 		return 0, false
 	}
-	seconds, err := strconv.ParseFloat(value, 64)
-	if err != nil && digits < len(value) {
-		return 0, false // more than one point
-	}
-	// Digits alone fail only for being too many: +Inf, which is clamped.
+	// All that can fail now is the size, for which ParseFloat returns +Inf. It is clamped.
+	seconds, _ := strconv.ParseFloat(value, 64)
 	return seconds, true
 }
 
