@@ -64,7 +64,7 @@ func (x *exchange) issue() *refusal {
 	if err != nil || form.Get("grant_type") != "client_credentials" || form.Get("client_assertion_type") != assertionType {
 		return badRequest("invalid_request")
 	}
-	if form.Get("scope") != tokenScope {
+	if !slices.Contains(strings.Fields(form.Get("scope")), tokenScope) {
 		return badRequest("invalid_scope")
 	}
 	config := x.s.config.OAuth
