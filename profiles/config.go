@@ -154,9 +154,6 @@ func (c Config) check() []ConfigProblem {
 		problems = append(problems, ConfigProblem{Field: field, Reason: fmt.Sprintf(format, args...)})
 	}
 	problems = append(problems, tagProblems(c)...)
-	if !c.Region.Valid() && c.Endpoint == "" && c.Transport == nil {
-		add("Region", "is required where neither Endpoint nor Transport is set: region.NorthAmerica or region.Europe")
-	}
 	if !c.WriteKey.IsZero() {
 		if err := c.WriteKey.Err(); err != nil {
 			problems = append(problems, ConfigProblem{Field: "WriteKey", Reason: err.Error(), Err: err})

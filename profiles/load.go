@@ -315,7 +315,7 @@ func (p *destinationParser) compileFields(m *Mapping, members map[string]any, pa
 		return
 	}
 	for _, bad := range compile.Problems {
-		p.problem(path+bad.Path, err, "%s", bad.Message)
+		p.problem(strings.TrimSuffix(path+bad.Path, "/"), err, "%s", bad.Reason)
 	}
 }
 
