@@ -27,7 +27,7 @@ func New(cfg Config) (*Client, error) {
 		var err error
 		limiter, err = transport.NewLimiter(transport.LimiterConfig{EventsPerSecond: cfg.EventsPerSecond, RequestsPerSecond: cfg.RequestsPerSecond})
 		if err != nil {
-			problems = append(problems, problemsOf(err, "EventsPerSecond")...)
+			problems = append(problems, problemsOf(err, "EventsPerSecond", nil)...)
 		}
 	}
 	cfg = cfg.withDefaults()
@@ -42,7 +42,7 @@ func New(cfg Config) (*Client, error) {
 			AttemptTimeout: cfg.AttemptTimeout,
 		})
 		if err != nil {
-			problems = append(problems, problemsOf(err, "Endpoint")...)
+			problems = append(problems, problemsOf(err, "Endpoint", problems)...)
 		}
 		carrier = http
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -206,16 +207,18 @@ func tagProblems(c Config) []ConfigProblem {
 	return problems
 }
 
-// problemsOf returns what package transport has found wrong, as problems of Config. Its fields have the names of ours; what is
-// about none of them is put down to field.
-func problemsOf(err error, field string) []ConfigProblem {
+// problemsOf returns what package transport has found wrong, as problems of Config: its fields have the names of ours. What is
+// about none of them is put down to field, and what is known already is left out.
+func problemsOf(err error, field string, known []ConfigProblem) []ConfigProblem {
 	var found *transport.ConfigError
 	if !errors.As(err, &found) {
 		return []ConfigProblem{{Field: field, Reason: err.Error(), Err: err}}
 	}
-	problems := make([]ConfigProblem, len(found.Fields))
-	for i, f := range found.Fields {
-		problems[i] = ConfigProblem{Field: f.Field, Reason: f.Reason, Err: err}
+	var problems []ConfigProblem
+	for _, f := range found.Fields {
+		if !slices.ContainsFunc(known, func(p ConfigProblem) bool { return p.Field == f.Field }) {
+			problems = append(problems, ConfigProblem{Field: f.Field, Reason: f.Reason, Err: err})
+		}
 	}
 	return problems
 }
