@@ -13,7 +13,7 @@ type arrayPath struct {
 func (b *builder) arrayPath(v any, s scope, here place) node {
 	a, ok := v.([]any)
 	if !ok {
-		return broken{here, "should hold an array but it holds " + article(kindOf(v))}
+		return b.broken(here, "should hold an array but it holds "+article(kindOf(v)))
 	}
 	if len(a) == 0 {
 		return undefined

@@ -56,6 +56,7 @@ func (s scope) elsewhere() scope {
 type builder struct {
 	paths      map[string]struct{}
 	transforms bool
+	warnings   []Problem
 	nodes      int
 	origin     origin
 }
@@ -89,10 +90,12 @@ func (b *builder) directive(name string, v any, s scope) node {
 		return &withoutNull{place: here, value: b.build(v, s), keep: s.keep}
 	case "@arrayPath":
 		return b.arrayPath(v, s, here)
+	case "@liquid":
+		return b.liquid(v, s, here)
 	}
 	options, ok := v.(map[string]any)
 	if !ok {
-		return broken{here, "should hold an object but it holds " + article(kindOf(v))}
+		return b.broken(here, "should hold an object but it holds "+article(kindOf(v)))
 	}
 	switch name {
 	case "@if":
@@ -110,7 +113,7 @@ func (b *builder) directive(name string, v any, s scope) node {
 	case "@transform":
 		return b.transform(options, s, here)
 	}
-	return broken{here, "is an unknown directive"}
+	return b.broken(here, "is an unknown directive")
 }
 
 // reads notes a path that the mapping reads from the record.
@@ -133,6 +136,12 @@ var undefined = constant{jsvalue.Undefined}
 type broken struct {
 	place
 	reason string
+}
+
+// broken makes the node of a directive that cannot be resolved, and notes it as a warning.
+func (b *builder) broken(here place, reason string) node {
+	b.warnings = append(b.warnings, Problem{here.path, reason})
+	return broken{here, reason}
 }
 
 func (n broken) resolve(*run, any) (any, error) { return nil, n.fail(n.reason) }

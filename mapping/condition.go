@@ -12,7 +12,7 @@ type condition struct {
 
 func (b *builder) condition(o map[string]any, s scope, here place) node {
 	if !jsvalue.Truthy(o["exists"]) && !jsvalue.Truthy(o["blank"]) {
-		return broken{here, `should have the member exists or blank`}
+		return b.broken(here, `should have the member exists or blank`)
 	}
 	n := condition{place: here, then: undefined, alt: undefined}
 	if exists, ok := o["exists"]; ok {

@@ -51,14 +51,9 @@ type ResolveError struct {
 	Directive string
 	// Reason completes the sentence "the directive ...". It holds no value of the record.
 	Reason string
-	// Err is the cause, if there is another: a Liquid error.
-	Err error
 }
 
 func (e *ResolveError) Error() string { return "mapping: " + e.Path + " " + e.Reason }
-
-// Unwrap returns the cause, which may be nil.
-func (e *ResolveError) Unwrap() error { return e.Err }
 
 // place is where a directive stands in its mapping.
 type place struct {

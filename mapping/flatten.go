@@ -16,7 +16,7 @@ type flatten struct {
 
 func (b *builder) flatten(o map[string]any, s scope, here place) node {
 	if !jsvalue.Truthy(o["separator"]) {
-		return broken{here, "should have the member separator, and not an empty one"}
+		return b.broken(here, "should have the member separator, and not an empty one")
 	}
 	n := &flatten{
 		place:      here,

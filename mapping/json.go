@@ -19,7 +19,7 @@ type jsonText struct {
 
 func (b *builder) json(o map[string]any, s scope, here place) node {
 	if !jsvalue.Truthy(o["mode"]) || !jsvalue.Truthy(o["value"]) {
-		return broken{here, "should have the members mode and value, and a value that is not empty"}
+		return b.broken(here, "should have the members mode and value, and a value that is not empty")
 	}
 	mode, _ := o["mode"].(string)
 	return &jsonText{here, b.build(o["value"], s.below("value", s.keep)), mode}

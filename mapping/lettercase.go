@@ -16,7 +16,7 @@ type letterCase struct {
 
 func (b *builder) letterCase(o map[string]any, s scope, here place) node {
 	if !jsvalue.Truthy(o["operator"]) {
-		return broken{here, "should have the member operator"}
+		return b.broken(here, "should have the member operator")
 	}
 	if !jsvalue.Truthy(o["value"]) {
 		return undefined

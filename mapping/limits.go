@@ -1,5 +1,7 @@
 package mapping
 
+import "time"
+
 // Limits that Segment sets.
 const (
 	// MaxPattern is how long a pattern or a replacement of @replace may be, in UTF-16 units.
@@ -19,6 +21,8 @@ const (
 	MaxSteps = 1_000_000
 	// MaxText is how much text the directives of a mapping may build for one record, in bytes.
 	MaxText = 8 << 20
+	// MaxLiquidTime is how long all the templates of @liquid may take for one record. One alone ends after 500 ms.
+	MaxLiquidTime = 2 * time.Second
 )
 
 const (

@@ -11,8 +11,9 @@ import (
 // Mapping is a compiled mapping. Make one with Compile; the zero value resolves every record to an empty object. It never
 // changes, so that any number of goroutines may use it at once. It must not be copied.
 type Mapping struct {
-	root  node
-	paths []string
+	root     node
+	paths    []string
+	warnings []Problem
 	// transforms says that a result may hold a value of the record many times over, so that it has to be measured.
 	transforms bool
 	runs       sync.Pool
@@ -41,8 +42,18 @@ func Compile(settings map[string]any) (*Mapping, error) {
 	}
 	b := builder{paths: map[string]struct{}{}, origin: from}
 	root := b.build(whole, scope{record: true})
-	return &Mapping{root: root, paths: slices.Sorted(maps.Keys(b.paths)), transforms: b.transforms}, nil
+	return &Mapping{
+		root:       root,
+		paths:      slices.Sorted(maps.Keys(b.paths)),
+		warnings:   b.warnings,
+		transforms: b.transforms,
+	}, nil
 }
+
+// Warnings returns the directives that end every record which comes to them in a ResolveError: a Liquid template that does not
+// parse, @flatten without a separator, and whatever is wrong where a mapping is not checked. Such a mapping runs, here as
+// at Segment, as long as no record comes there.
+func (m *Mapping) Warnings() []Problem { return slices.Clone(m.warnings) }
 
 // Paths returns the fields of a record that the mapping reads, as dot paths in sorted order: traits.email, and items.0.id for a
 // path with an index. The path "." is the whole record. What is read of an item of @arrayPath is part of the array's own

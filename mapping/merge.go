@@ -17,11 +17,11 @@ type merge struct {
 
 func (b *builder) merge(o map[string]any, s scope, here place) node {
 	if !jsvalue.Truthy(o["direction"]) {
-		return broken{here, "should have the member direction"}
+		return b.broken(here, "should have the member direction")
 	}
 	items, ok := o["objects"].([]any)
 	if !ok {
-		return broken{here, "should have an array as its member objects"}
+		return b.broken(here, "should have an array as its member objects")
 	}
 	n := &merge{
 		place:     here,

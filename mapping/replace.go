@@ -26,7 +26,7 @@ type substitution struct {
 
 func (b *builder) replace(o map[string]any, s scope, here place) node {
 	if !jsvalue.Truthy(o["pattern"]) {
-		return broken{here, "should have the member pattern"}
+		return b.broken(here, "should have the member pattern")
 	}
 	if !jsvalue.Truthy(o["value"]) {
 		return undefined

@@ -1,12 +1,16 @@
 package mapping
 
 import (
+	"time"
+
 	"github.com/segmentprofiles/segmentprofiles-go/internal/jsvalue"
 )
 
 // run is what one Resolve keeps at hand.
 type run struct {
 	steps, text int // used so far
+	renders     int // of Liquid templates
+	rendering   time.Duration
 	// unfinished says that the result may hold undefined values or half characters, which finish has to see to.
 	unfinished bool
 	scratch    []byte

@@ -40,21 +40,27 @@ func (b *builder) template(v any, s scope, here place) node {
 		s.keep = keepNone
 		return foundTemplate{here, b.build(v, s)}
 	}
-	triple, double := parseTemplate(text, 3), parseTemplate(text, 2)
-	for _, segments := range [][]segment{triple, double} {
-		for _, g := range segments {
-			if g.hole {
-				b.reads(g.path, s)
-			}
+	if triple := parseTemplate(text, 3); hasHole(triple) {
+		for _, g := range triple {
+			b.readsHoles(parseTemplate(g.text, 2), s)
 		}
-	}
-	switch {
-	case hasHole(triple):
+		b.readsHoles(triple, s)
 		return &twoPass{here, triple}
-	case hasHole(double):
+	}
+	if double := parseTemplate(text, 2); hasHole(double) {
+		b.readsHoles(double, s)
 		return &template{here, double}
 	}
 	return constant{text}
+}
+
+// readsHoles notes the paths of placeholders.
+func (b *builder) readsHoles(segments []segment, s scope) {
+	for _, g := range segments {
+		if g.hole {
+			b.reads(g.path, s)
+		}
+	}
 }
 
 func hasHole(segments []segment) bool {

@@ -11,20 +11,20 @@ type transform struct {
 func (b *builder) transform(o map[string]any, s scope, here place) node {
 	apply, ok := o["apply"].(map[string]any)
 	if !ok {
-		return broken{here, "should have an object as its member apply"}
+		return b.broken(here, "should have an object as its member apply")
 	}
 	if !jsvalue.Truthy(o["mapping"]) {
-		return broken{here, "should have the member mapping"}
+		return b.broken(here, "should have the member mapping")
 	}
 	at := s.below("apply", keepNone)
 	whole, _, reason := unwrapWhole(apply)
 	if reason != "" {
-		return broken{here, "has a " + wholeDirective + " in its member apply that " + reason}
+		return b.broken(here, "has a "+wholeDirective+" in its member apply that "+reason)
 	}
 	// Where the directive stands in a part that was not checked, apply is checked only now.
 	c := checker{origin: b.origin}
 	if c.mapping(whole, at.at); len(c.problems) > 0 {
-		return broken{here, "has a mapping in its member apply that cannot be used: " + c.problems[0].String()}
+		return b.broken(here, "has a mapping in its member apply that cannot be used: "+c.problems[0].String())
 	}
 	b.transforms = true
 	return &transform{here, b.build(whole, at), b.build(o["mapping"], s.below("mapping", s.keep).elsewhere())}
