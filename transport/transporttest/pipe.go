@@ -14,6 +14,9 @@ type pipeListener struct {
 }
 
 func (l *pipeListener) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, &net.OpError{Op: "dial", Net: "pipe", Err: err}
+	}
 	near, far := net.Pipe()
 	select {
 	case l.conns <- far:

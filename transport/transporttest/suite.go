@@ -24,6 +24,14 @@ type Harness struct {
 // TestTransport tests that a transport keeps what transport.Transport promises: one attempt, whose outcome it tells as the
 // client needs it; nothing kept of a batch, and nothing written into it; a context that is obeyed; no write key in errors;
 // safety for concurrent use. Run it with the race detector, which sees what is kept of a batch.
+//
+//	func TestMyTransport(t *testing.T) {
+//		transporttest.TestTransport(t, transporttest.Harness{
+//			New: func(t transporttest.TB, server *transporttest.Server) transport.Transport {
+//				return mytransport.New(server.URL())
+//			},
+//		})
+//	}
 func TestTransport(t *testing.T, h Harness) {
 	for _, c := range checks {
 		if h.Local && !c.local {
