@@ -60,6 +60,7 @@ func nesting(v any) int {
 func textNesting(t *testing.T, text []byte) int {
 	t.Helper()
 	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
 	depth, deepest := 0, 0
 	for {
 		token, err := d.Token()
