@@ -35,7 +35,7 @@ var arrows = map[string]struct{ own, others []string }{
 		others: []string{"golang.org/x/text"},
 	},
 	"transport": {
-		own:    []string{"region"},
+		own:    []string{"region", "internal/jsonenc"},
 		others: []string{"github.com/hashicorp/go-retryablehttp", "github.com/klauspost/compress", "golang.org/x/time/rate"},
 	},
 	"transport/transporttest": {own: []string{"transport"}, others: []string{"github.com/klauspost/compress"}},
