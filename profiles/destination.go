@@ -42,6 +42,8 @@ type Mapping struct {
 	space     WriteKey
 	hasSpace  bool // the mapping has an engage_space member
 	ownFields bool // the mapping is one directive, which may give anything
+
+	saved func() saved // what the file says, for Lint
 }
 
 // Name returns the destination's name, which may be empty.

@@ -255,6 +255,7 @@ func (p *destinationParser) parseMapping(d *Destination, v any, path string, for
 		p.compileTrigger(m, members, path)
 		p.compileFields(m, members, path, form)
 	}
+	m.keep(members, form)
 }
 
 func (p *destinationParser) parseAction(m *Mapping, members map[string]any, path string, form mappingForm) {
