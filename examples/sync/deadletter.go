@@ -1,0 +1,141 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+
+	"github.com/segmentprofiles/segmentprofiles-go/actions"
+	"github.com/segmentprofiles/segmentprofiles-go/mapping"
+	"github.com/segmentprofiles/segmentprofiles-go/profiles"
+)
+
+// maxTold is how many failures are printed; a dead-letter file has them all.
+const maxTold = 20
+
+// A deadLetter is one line of the dead-letter file. It holds what is needed to send the message again, personal data included.
+type deadLetter struct {
+	Line       int             `json:"line"`
+	Record     *int            `json:"record,omitempty"` // its place among the records, from 0; a line without one has none
+	Mapping    string          `json:"mapping,omitempty"`
+	MessageID  string          `json:"messageId,omitempty"`
+	Status     profiles.Status `json:"status"`
+	Attempts   int             `json:"attempts,omitempty"`
+	HTTPStatus int             `json:"httpStatus,omitempty"`
+	Ambiguous  bool            `json:"ambiguous,omitempty"` // Segment may have taken the message all the same
+	Reason     string          `json:"reason"`
+	Message    json.RawMessage `json:"message,omitempty"` // as it was to be sent
+	Event      json.RawMessage `json:"event,omitempty"`   // the payload, where no message was made of it
+	Text       string          `json:"text,omitempty"`    // the line, where it holds no record
+}
+
+// A failures counts what failed, tells the first of it, and keeps all of it as dead letters. It is safe for concurrent use: lines
+// fail while they are read, messages when their outcome is there.
+type failures struct {
+	file   string // the input's name in what is told
+	screen *screen
+	stop   func() // called when dead letters cannot be written
+
+	mu       sync.Mutex
+	out      io.Writer // nil: no dead letters are wanted
+	err      error     // of the first write that failed
+	count    int
+	badLines int
+}
+
+// line takes a line that holds no record.
+func (f *failures) line(l line, reason string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.badLines++
+	f.tell(l.number, "", []string{reason})
+	f.write(deadLetter{Line: l.number, Status: profiles.Invalid, Reason: reason, Text: string(l.text)})
+}
+
+// record takes the messages of a record that were not accepted.
+func (f *failures) record(l line, o profiles.RecordOutcome) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, m := range o.Outcomes {
+		if m.Err == nil {
+			continue
+		}
+		why := reasons(m.Err)
+		f.tell(l.number, m.Mapping, why)
+		letter := deadLetter{
+			Line: l.number, Record: &o.Index, Mapping: m.Mapping, MessageID: m.MessageID, Status: m.Status,
+			Attempts: m.Attempts, HTTPStatus: m.HTTPStatus, Ambiguous: m.Ambiguous, Reason: strings.Join(why, "; "),
+		}
+		if letter.Message = m.Message(); letter.Message == nil {
+			letter.Event = l.text
+		}
+		f.write(letter)
+	}
+}
+
+// tell prints a failure, if it is one of the first. The lock must be held.
+func (f *failures) tell(number int, mapping string, reasons []string) {
+	f.count++
+	if f.count > maxTold {
+		return
+	}
+	for _, reason := range reasons {
+		if mapping != "" {
+			reason = "mapping " + mapping + ": " + reason
+		}
+		f.screen.printf("%s:%d: %s", f.file, number, reason)
+	}
+}
+
+// write adds a dead letter. Where that fails, the sync ends: a failure that is not kept would be lost. The lock must be held.
+func (f *failures) write(d deadLetter) {
+	if f.out == nil || f.err != nil {
+		return
+	}
+	enc := json.NewEncoder(f.out)
+	enc.SetEscapeHTML(false)
+	if f.err = enc.Encode(d); f.err != nil {
+		f.stop()
+	}
+}
+
+// total returns how many failures there were so far.
+func (f *failures) total() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.count
+}
+
+// lost tells that failures could not be kept.
+func (f *failures) lost() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.err == nil {
+		return nil
+	}
+	return fmt.Errorf("-dead-letter: %w: the sync was stopped", f.err)
+}
+
+// reasons returns why a message was not accepted: one sentence for each field at fault, or one. None holds a value.
+func reasons(err error) []string {
+	var fields *actions.Error
+	if errors.As(err, &fields) {
+		var all []string
+		for _, field := range fields.Fields {
+			all = append(all, field.Error()+" ["+field.Rule.String()+"]")
+		}
+		return all
+	}
+	var resolve *mapping.ResolveError
+	if errors.As(err, &resolve) {
+		return []string{resolve.Path + " " + resolve.Reason}
+	}
+	var message *profiles.Error
+	if errors.As(err, &message) && message.Err != nil {
+		return []string{message.Status.String() + ": " + message.Err.Error()}
+	}
+	return []string{err.Error()}
+}

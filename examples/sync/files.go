@@ -1,0 +1,149 @@
+package main
+
+import (
+	"bytes"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/segmentprofiles/segmentprofiles-go/profiles"
+)
+
+// What is used where no file is named.
+var (
+	//go:embed sample/destination.json
+	sampleDestination []byte
+	//go:embed sample/events.ndjson
+	sampleEvents []byte
+)
+
+// sampleName is what the sample's events are called, as an input and in what is told.
+const sampleName = "events.ndjson"
+
+// An input is where events come from.
+type input struct {
+	io.Reader
+	name string   // in what is told
+	id   string   // in the messageIds of records that have none; empty: those are new each time
+	size int64    // 0 where it is not known
+	file *os.File // nil where it is none of ours
+}
+
+// openEvents opens the events, stdin for "-".
+func openEvents(path string, stdin io.Reader) (*input, error) {
+	switch path {
+	case "":
+		return &input{Reader: bytes.NewReader(sampleEvents), name: sampleName, id: sampleName, size: int64(len(sampleEvents))}, nil
+	case "-":
+		return &input{Reader: stdin, name: "standard input"}, nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("-events: %w", err)
+	}
+	info, err := f.Stat()
+	if err == nil && info.IsDir() {
+		err = &fs.PathError{Op: "read", Path: path, Err: errors.New("is a directory")}
+	}
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("-events: %w", err)
+	}
+	in := &input{Reader: f, name: path, file: f}
+	if info.Mode().IsRegular() { // a pipe brings other events each time
+		in.id, in.size = filepath.Base(path), info.Size()
+	}
+	return in, nil
+}
+
+func (in *input) close() {
+	if in.file != nil {
+		in.file.Close()
+	}
+}
+
+// loadDestination reads the destination, for the records of in.
+func loadDestination(path string, in *input) (*profiles.Destination, error) {
+	var dest *profiles.Destination
+	var err error
+	if path == "" {
+		dest, err = profiles.ParseDestination(sampleDestination)
+	} else {
+		dest, err = profiles.LoadDestination(path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return dest.For(profiles.Input{Name: in.id}), nil
+}
+
+// outputs are the files that a sync writes; nil where one is not wanted.
+type outputs struct {
+	report, deadLetter *os.File
+}
+
+// openOutputs opens the files before anything is sent, and empties them only when it is clear that they are not each other, nor
+// one of the files that are read.
+func openOutputs(o options) (outputs, error) {
+	var out outputs
+	var taken []fs.FileInfo
+	for _, path := range []string{o.destination, o.events} {
+		if info, err := os.Stat(path); err == nil {
+			taken = append(taken, info)
+		}
+	}
+	for _, want := range []struct {
+		flag, path string
+		file       **os.File
+	}{{"-report", o.report, &out.report}, {"-dead-letter", o.deadLetter, &out.deadLetter}} {
+		if want.path == "" {
+			continue
+		}
+		f, err := openOutput(want.path, taken)
+		if err != nil {
+			out.close()
+			return outputs{}, fmt.Errorf("%s: %w", want.flag, err)
+		}
+		*want.file = f
+		if info, err := f.Stat(); err == nil {
+			taken = append(taken, info)
+		}
+	}
+	return out, nil
+}
+
+// openOutput opens a file for its owner alone, and empties it.
+func openOutput(path string, taken []fs.FileInfo) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && info.Mode().IsRegular() { // not a device, like /dev/stderr
+		for _, other := range taken {
+			if os.SameFile(info, other) {
+				err = &fs.PathError{Op: "write", Path: path, Err: errors.New("is in use for another flag")}
+			}
+		}
+		if err == nil {
+			err = errors.Join(f.Chmod(0o600), f.Truncate(0))
+		}
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+func (o outputs) close() {
+	for _, f := range []*os.File{o.report, o.deadLetter} {
+		if f != nil {
+			f.Close()
+		}
+	}
+}

@@ -1,0 +1,255 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"sync"
+	"unicode/utf8"
+
+	"github.com/segmentprofiles/segmentprofiles-go/profiles"
+)
+
+// maxLine is the size of the longest line that is taken, its ending not counted.
+const maxLine = 1 << 20
+
+// blank is what JSON takes for white space.
+const blank = " \t\r\n"
+
+// keptBytes bounds the lines that are kept for the dead letters while their records have no outcome yet.
+const keptBytes = 64 << 20
+
+// A line is one line of the input.
+type line struct {
+	number int
+	text   []byte // without its ending; nil where it was too long
+	end    int64  // how many bytes of the input there are up to its end
+}
+
+// A lineReader cuts an input into lines, however long they are.
+type lineReader struct {
+	in     *bufio.Reader
+	number int
+	offset int64
+}
+
+func newLineReader(in io.Reader) *lineReader {
+	return &lineReader{in: bufio.NewReaderSize(in, 64<<10)}
+}
+
+// next returns the next line; its text is a copy. At the end of the input the error is io.EOF.
+func (r *lineReader) next() (line, error) {
+	var text []byte
+	long, begun := false, false
+	for {
+		piece, err := r.in.ReadSlice('\n')
+		r.offset += int64(len(piece))
+		begun = begun || len(piece) > 0
+		if long = long || len(text)+len(piece) > maxLine+len("\ufeff\r\n"); long {
+			text = nil
+		} else {
+			text = append(text, piece...)
+		}
+		if errors.Is(err, bufio.ErrBufferFull) {
+			continue
+		}
+		if err != nil && (!errors.Is(err, io.EOF) || !begun) {
+			return line{}, err // a line that the input broke off in is not one
+		}
+		break
+	}
+	r.number++
+	if r.number == 1 {
+		text = bytes.TrimPrefix(text, []byte("\ufeff"))
+	}
+	text = bytes.TrimSuffix(bytes.TrimSuffix(text, []byte("\n")), []byte("\r"))
+	if len(text) > maxLine {
+		long = true
+	}
+	if long {
+		text = nil
+	} else if text == nil {
+		text = []byte{}
+	}
+	return line{number: r.number, text: text, end: r.offset}, nil
+}
+
+// parseRecord reads the record that a line holds, numbers with all their digits. The reason why there is none shows nothing of
+// the line.
+func parseRecord(text []byte) (rec profiles.Record, reason string) {
+	if text == nil {
+		return nil, fmt.Sprintf("the line is longer than %d bytes", maxLine)
+	}
+	if !utf8.Valid(text) {
+		return nil, "is not UTF-8" // encoding/json would change the bytes in silence
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	var v any
+	if err := d.Decode(&v); err != nil {
+		var syntax *json.SyntaxError
+		switch {
+		case errors.Is(err, io.ErrUnexpectedEOF):
+			return nil, "is not JSON: it ends in the middle of a value"
+		case errors.As(err, &syntax):
+			return nil, fmt.Sprintf("is not JSON: syntax error at byte %d", syntax.Offset)
+		}
+		return nil, "is not JSON"
+	}
+	rec, ok := v.(map[string]any)
+	if !ok {
+		return nil, "is not a JSON object"
+	}
+	if len(bytes.Trim(text[d.InputOffset():], blank)) > 0 {
+		return nil, "something follows the JSON object"
+	}
+	return rec, ""
+}
+
+// A source gives the records of an input, and keeps each one's line until its outcome is there. Its input is read by a goroutine
+// of its own, so that a terminal or a pipe on which nothing comes does not hold up an end.
+type source struct {
+	lines chan line
+	err   error         // why there are no more of them; set before lines is closed
+	halt  chan struct{} // closed: no further line is taken
+	once  sync.Once
+	ended bool // the input was read to its end
+
+	bad      func(l line, reason string) // told of each line that holds no record
+	keepText bool
+
+	mu    sync.Mutex
+	kept  []line // of records without an outcome, the oldest first
+	bytes int    // what their texts take
+	freed chan struct{}
+}
+
+// newSource starts reading. The goroutine ends with the input, or once it has read a line after halt or the end of ctx.
+func newSource(ctx context.Context, in io.Reader, keepText bool, bad func(line, string)) *source {
+	s := &source{
+		lines: make(chan line), halt: make(chan struct{}), freed: make(chan struct{}, 1),
+		bad: bad, keepText: keepText,
+	}
+	go func() {
+		defer close(s.lines)
+		r := newLineReader(in)
+		for {
+			l, err := r.next()
+			if err != nil {
+				s.err = err
+				return
+			}
+			select {
+			case s.lines <- l:
+				continue
+			case <-s.halt:
+			case <-ctx.Done():
+			}
+			s.err = errHalted
+			return
+		}
+	}()
+	return s
+}
+
+// stop has the range of records end after the present one, as if the input did. It may be called from anywhere, and again.
+func (s *source) stop() { s.once.Do(func() { close(s.halt) }) }
+
+// records is the input as Process takes it. A line without a record is told to bad and left out; empty lines are ignored.
+func (s *source) records(ctx context.Context) iter.Seq2[profiles.Record, error] {
+	return func(yield func(profiles.Record, error) bool) {
+		for {
+			l, err := s.next(ctx)
+			if errors.Is(err, io.EOF) {
+				s.ended = true
+				return
+			}
+			if err == errHalted {
+				return
+			}
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if l.text != nil && len(bytes.Trim(l.text, blank)) == 0 {
+				continue
+			}
+			rec, reason := parseRecord(l.text)
+			if reason != "" {
+				s.bad(l, reason)
+				continue
+			}
+			if !s.keep(ctx, l) || !yield(rec, nil) {
+				return
+			}
+		}
+	}
+}
+
+// errHalted is why there are no more lines after stop, and may be after the end of the context.
+var errHalted = errors.New("halted")
+
+// next waits for a line.
+func (s *source) next(ctx context.Context) (line, error) {
+	select {
+	case <-s.halt: // before a line that is there as well
+		return line{}, errHalted
+	default:
+	}
+	select {
+	case l, ok := <-s.lines:
+		if !ok {
+			return line{}, s.err
+		}
+		return l, nil
+	case <-s.halt:
+		return line{}, errHalted
+	case <-ctx.Done():
+		return line{}, ctx.Err()
+	}
+}
+
+// keep puts a record's line aside until taken asks for it, and waits while too much is kept. Its records have their outcomes
+// without another one being read, so that the wait ends.
+func (s *source) keep(ctx context.Context, l line) bool {
+	if !s.keepText {
+		l.text = nil
+	}
+	for {
+		s.mu.Lock()
+		fits := s.bytes == 0 || s.bytes+len(l.text) <= keptBytes
+		if fits {
+			s.kept = append(s.kept, l)
+			s.bytes += len(l.text)
+		}
+		s.mu.Unlock()
+		if fits {
+			return true
+		}
+		select {
+		case <-s.freed:
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+// taken returns the line of the oldest record that is kept: outcomes come in the order of the input.
+func (s *source) taken() line {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := s.kept[0]
+	s.kept[0] = line{}
+	s.kept = s.kept[1:]
+	s.bytes -= len(l.text)
+	select {
+	case s.freed <- struct{}{}:
+	default:
+	}
+	return l
+}
