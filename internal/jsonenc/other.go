@@ -2,23 +2,17 @@ package jsonenc
 
 import (
 	"bytes"
-	"encoding"
 	"encoding/json"
 	"errors"
 	"reflect"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/segmentprofiles/segmentprofiles-go/internal/jsvalue"
 )
 
-var (
-	objectType    = reflect.TypeFor[map[string]any]()
-	jsonMarshaler = reflect.TypeFor[json.Marshaler]()
-	textMarshaler = reflect.TypeFor[encoding.TextMarshaler]()
-)
-
-// marshals tells whether values of type t have their own JSON form.
-func marshals(t reflect.Type) bool { return t.Implements(jsonMarshaler) || t.Implements(textMarshaler) }
+var objectType = reflect.TypeFor[map[string]any]()
 
 // other appends a value of a type that value does not know: named and typed scalars, maps and slices as those that it
 // knows, anything with a form of its own, and structs, by way of encoding/json.
@@ -28,7 +22,7 @@ func (e *encoder) other(dst []byte, v any, depth int) ([]byte, error) {
 	if t.Kind() == reflect.Pointer {
 		return e.pointer(dst, r, depth)
 	}
-	if marshals(t) {
+	if jsvalue.Marshals(t) {
 		return marshal(dst, v, depth)
 	}
 	switch t.Kind() {
@@ -55,7 +49,7 @@ func (e *encoder) other(dst []byte, v any, depth int) ([]byte, error) {
 		if r.IsNil() {
 			return append(dst, "null"...), nil
 		}
-		if t.Elem().Kind() == reflect.Uint8 && !marshals(reflect.PointerTo(t.Elem())) {
+		if t.Elem().Kind() == reflect.Uint8 && !jsvalue.Marshals(reflect.PointerTo(t.Elem())) {
 			return appendBytes(dst, r.Bytes()), nil
 		}
 		return e.typedArray(dst, r, depth)
@@ -76,9 +70,9 @@ func (e *encoder) pointer(dst []byte, r reflect.Value, depth int) ([]byte, error
 	}
 	to := r.Type().Elem()
 	switch {
-	case marshals(to):
+	case jsvalue.Marshals(to):
 		return e.value(dst, r.Elem().Interface(), depth+1)
-	case marshals(r.Type()), to.Kind() == reflect.Struct, to.Kind() == reflect.Array:
+	case jsvalue.Marshals(r.Type()), to.Kind() == reflect.Struct, to.Kind() == reflect.Array:
 		return marshal(dst, r.Interface(), depth+1)
 	}
 	return e.value(dst, r.Elem().Interface(), depth+1)
@@ -118,7 +112,7 @@ func (e *encoder) typedArray(dst []byte, items reflect.Value, depth int) ([]byte
 	dst = append(dst, '[')
 	for i := range items.Len() {
 		item := items.Index(i)
-		if item.CanAddr() && !marshals(item.Type()) && marshals(item.Addr().Type()) {
+		if item.CanAddr() && !jsvalue.Marshals(item.Type()) && jsvalue.Marshals(item.Addr().Type()) {
 			item = item.Addr()
 		}
 		var err error
@@ -137,7 +131,7 @@ func marshal(dst []byte, v any, depth int) (out []byte, err error) {
 			out, err = dst, &Error{Reason: "holds a Marshaler that panics"}
 		}
 	}()
-	if deeper(reflect.ValueOf(v), MaxDepth-depth) {
+	if jsvalue.Deeper(reflect.ValueOf(v), MaxDepth-depth) {
 		return dst, &Error{Reason: tooDeep}
 	}
 	var text bytes.Buffer
@@ -160,60 +154,6 @@ func reason(err error) string {
 		return "holds a " + marshaler.Type.String() + " whose Marshaler fails"
 	}
 	return "holds a number that is not finite, or a json.Number that is not a JSON number"
-}
-
-// deeper tells whether v has more than levels of containers and pointers within each other. encoding/json would follow a
-// long enough list to the end of the stack, and that ends the process.
-func deeper(v reflect.Value, levels int) bool {
-	if !v.IsValid() || marshals(v.Type()) || marshals(reflect.PointerTo(v.Type())) {
-		return false
-	}
-	switch v.Kind() {
-	case reflect.Pointer, reflect.Map, reflect.Slice:
-		if v.IsNil() {
-			return false
-		}
-	case reflect.Interface:
-		return deeper(v.Elem(), levels)
-	case reflect.Struct, reflect.Array:
-	default:
-		return false
-	}
-	if levels == 0 {
-		return true
-	}
-	levels--
-	switch v.Kind() {
-	case reflect.Pointer:
-		return deeper(v.Elem(), levels)
-	case reflect.Map:
-		for it := v.MapRange(); it.Next(); {
-			if deeper(it.Value(), levels) {
-				return true
-			}
-		}
-	case reflect.Struct:
-		for i := range v.NumField() {
-			if f := v.Type().Field(i); written(f) && deeper(v.Field(i), levels) {
-				return true
-			}
-		}
-	default:
-		if v.Type().Elem().Kind() == reflect.Uint8 {
-			return false
-		}
-		for i := range v.Len() {
-			if deeper(v.Index(i), levels) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// written tells whether encoding/json writes a field.
-func written(f reflect.StructField) bool {
-	return f.Tag.Get("json") != "-" && (f.IsExported() || f.Anonymous)
 }
 
 // within puts a name or an index in front of the path of an error from below.

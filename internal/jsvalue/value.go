@@ -62,11 +62,19 @@ func ofReflect(v any) any {
 		return widen(float32(r.Float()))
 	case reflect.Float64:
 		return r.Float()
-	case reflect.Pointer, reflect.Interface:
-		if r.IsNil() {
-			return nil
+	case reflect.Pointer:
+		for range maxDepth {
+			if r.IsNil() {
+				return nil
+			}
+			if r = r.Elem(); r.Kind() == reflect.Interface && !r.IsNil() {
+				r = r.Elem()
+			}
+			if r.Kind() != reflect.Pointer || Marshals(r.Type()) {
+				return Of(r.Interface())
+			}
 		}
-		return Of(r.Elem().Interface())
+		return Undefined // a pointer to itself
 	case reflect.Map:
 		if r.IsNil() {
 			return nil
@@ -102,6 +110,9 @@ func throughJSON(v any) (out any) {
 			out = Undefined
 		}
 	}()
+	if Deeper(reflect.ValueOf(v), maxDepth) {
+		return Undefined
+	}
 	text, err := json.Marshal(v)
 	if err != nil {
 		return Undefined
