@@ -45,13 +45,13 @@ func (d moment) offset(colon bool) string {
 	return sign + two(math.Mod(minutes, 60))
 }
 
-// localDate returns a date as it is written in the United States.
+// localDate returns a date as it is written in the United States, without the era.
 func localDate(t time.Time) string {
-	year, era := t.Year(), ""
+	year := t.Year()
 	if year <= 0 {
-		year, era = 1-year, " B"
+		year = 1 - year
 	}
-	return strconv.Itoa(int(t.Month())) + "/" + strconv.Itoa(t.Day()) + "/" + strconv.Itoa(year) + era
+	return strconv.Itoa(int(t.Month())) + "/" + strconv.Itoa(t.Day()) + "/" + strconv.Itoa(year)
 }
 
 func localTime(t time.Time) string {

@@ -50,8 +50,7 @@ func (r *run) text(v any) string {
 	case string:
 		return x
 	case []any:
-		b := r.appendItems(nil, x, "", true, 0)
-		return string(b)
+		return r.listText(x, "", true)
 	}
 	return r.scalarText(v, true)
 }
@@ -62,7 +61,7 @@ func (r *run) jsText(v any) string {
 	case string:
 		return x
 	case []any:
-		return string(r.appendItems(nil, x, ",", false, 0))
+		return r.listText(x, ",", false)
 	}
 	return r.scalarText(v, false)
 }
@@ -87,36 +86,49 @@ func (r *run) scalarText(v any, printed bool) string {
 	return jsvalue.String(v)
 }
 
-// appendItems appends the items of list to dst with sep between them. Null and undefined are nothing. As printed, arrays
-// within list follow the same rule, otherwise they are joined by commas.
+// listText returns the items of list as text with sep between them. Null and undefined are nothing. As printed, arrays within list are
+// their items in a row, otherwise they are joined by commas.
+func (r *run) listText(list []any, sep string, printed bool) string {
+	b := r.appendItems(nil, list, sep, printed, 0)
+	if !r.use(len(b)) {
+		return ""
+	}
+	return string(b)
+}
+
 func (r *run) appendItems(dst []byte, list []any, sep string, printed bool, depth int) []byte {
 	if depth == maxDepth {
 		r.fail("a value is nested too deeply")
 		return dst
 	}
+	innerSep := ","
+	if printed {
+		innerSep = ""
+	}
 	for i, item := range list {
-		if !r.step(1) {
-			return dst
-		}
-		from := len(dst)
 		if i > 0 {
-			dst = appendText(dst, sep)
+			dst = r.appendTo(dst, sep)
 		}
 		item = of(item)
 		if inner, ok := item.([]any); ok {
-			innerSep := ","
-			if printed {
-				innerSep = ""
-			}
-			dst = appendText(dst, string(r.appendItems(nil, inner, innerSep, printed, depth+1)))
+			dst = r.appendItems(dst, inner, innerSep, printed, depth+1)
 		} else if !isNil(item) {
-			dst = appendText(dst, r.scalarText(item, printed))
+			dst = r.appendTo(dst, r.scalarText(item, printed))
 		}
-		if !r.use(len(dst) - from) {
+		if !r.step(1) {
 			return dst
 		}
 	}
 	return dst
+}
+
+// appendTo appends text to dst, and takes the memory for it.
+func (r *run) appendTo(dst []byte, text string) []byte {
+	dst, ok := r.grow(dst, len(text))
+	if !ok {
+		return dst
+	}
+	return appendText(dst, text)
 }
 
 // primitive fails the render if m cannot become text or a number: JavaScript calls the object's toString then, and a record

@@ -1,5 +1,7 @@
 package liquid
 
+import "math"
+
 // operand is what an expression reads: a literal, a range, a path.
 type operand interface {
 	eval(r *run) any
@@ -14,12 +16,17 @@ type span struct{ low, high operand }
 
 func (s *span) eval(r *run) any {
 	low, high := r.number(s.low.eval(r)), r.number(s.high.eval(r))
-	var list []any
-	if n := high - low + 1; n > 0 && r.want(n*bytesPerItem) { // in one, before anything is made
-		list = make([]any, 0, int(n))
+	n := math.Ceil(high - low + 1)
+	if !(n > 0) {
+		return []any(nil)
 	}
-	for f := low; f < high+1; f++ { // a double so large that f+1 is f ends by the steps
-		if !r.step(1) {
+	if !r.want(n*bytesPerItem) || !r.step(int(n)) { // before anything is made
+		return undefined
+	}
+	list := make([]any, 0, int(n))
+	for f := low; f < high+1; f++ {
+		if f+1 == f {
+			r.fail("a range has no end")
 			return undefined
 		}
 		list = append(list, f)

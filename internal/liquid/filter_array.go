@@ -70,7 +70,7 @@ func join(r *run, v any, args []any) any {
 	if a := toValue(arg(args, 0)); !isNil(a) {
 		sep = r.text(a)
 	}
-	return string(r.appendItems(nil, list(v), sep, false, 0))
+	return r.listText(list(v), sep, false)
 }
 
 // first returns the first item of an array, the first unit of text, or the member 0 of an object with a length; else "".
@@ -162,7 +162,7 @@ func slice(r *run, v any, args []any) any {
 	if isArray {
 		return items[from:to:to]
 	}
-	return substring(text, from, to)
+	return r.substring(text, from, to)
 }
 
 // where returns the items that have a member, named by the first argument as a path is written in a template. With a second
@@ -181,7 +181,7 @@ func where(r *run, v any, args []any) any {
 		r.fail("filter where takes a path")
 		return undefined
 	}
-	out := []any{}
+	out := make([]any, 0, len(items))
 	wanted := arg(args, 1)
 	for _, item := range items {
 		if !r.step(1) {

@@ -43,6 +43,9 @@ func (r *run) plainDate(v any, args []any, month string) any {
 }
 
 func (r *run) formatted(v, zone any, format string) any {
+	if !r.want(r.number(r.own(v, "length"))) { // whatever it is that has this length
+		return undefined
+	}
 	ms := r.instant(v)
 	if math.IsNaN(ms) {
 		return v
@@ -80,7 +83,7 @@ func (r *run) instant(v any) float64 {
 			return clip(r.number(scalar))
 		}
 	}
-	if !r.read(len(s)) {
+	if !r.use(2 * len(s)) {
 		return math.NaN()
 	}
 	return clip(parseDate(s))
@@ -99,8 +102,8 @@ func (r *run) inZone(ms float64, zone any) (moment, bool) {
 	d := moment{ms: ms, zone: "UTC"}
 	switch x := zone.(type) {
 	case string:
-		loc, err := time.LoadLocation(x)
-		if err != nil || x == "" || x == "Local" {
+		loc := zoneNamed(x)
+		if loc == nil {
 			r.fail("filter date takes the name of a time zone")
 			return d, false
 		}
@@ -113,4 +116,28 @@ func (r *run) inZone(ms float64, zone any) (moment, bool) {
 	}
 	d.ms = clip(d.ms - d.west*60_000)
 	return d, !math.IsNaN(d.ms)
+}
+
+// zoneNamed returns the time zone with a name, in whatever case it is written, as far as that can be told, or nil.
+func zoneNamed(name string) *time.Location {
+	if name == "" || name == "Local" { // to package time, names of UTC and of the machine's zone
+		return nil
+	}
+	for _, spelling := range [...]string{name, strings.ToUpper(name), titled(name)} {
+		if loc, err := time.LoadLocation(spelling); err == nil {
+			return loc
+		}
+	}
+	return nil
+}
+
+// titled returns the name of a place with each of its words in title case: America/New_York.
+func titled(name string) string {
+	b := []byte(strings.ToLower(name))
+	for i := range b {
+		if (i == 0 || b[i-1] == '/' || b[i-1] == '_' || b[i-1] == '-') && b[i] >= 'a' && b[i] <= 'z' {
+			b[i] -= 'a' - 'A'
+		}
+	}
+	return string(b)
 }

@@ -36,15 +36,16 @@ func base64Encode(r *run, v any, _ []any) any {
 	return base64.StdEncoding.EncodeToString([]byte(whole(s)))
 }
 
-// base64Decode decodes as Node does: either alphabet, what belongs to neither is skipped, the first = ends it.
+// base64Decode decodes as Node does: of each unit the low byte counts, both alphabets do, what belongs to neither is skipped, and
+// the first = ends it.
 func base64Decode(r *run, v any, _ []any) any {
 	s, ok := r.input(v)
-	if !ok {
+	if !ok || !r.use(3*len(s)) {
 		return undefined
 	}
 	digits := make([]byte, 0, len(s))
-	for i := range len(s) {
-		switch c := s[i]; {
+	for _, u := range toUnits(s) {
+		switch c := byte(u); {
 		case c == '=':
 			return decoded(digits)
 		case c == '-':

@@ -9,16 +9,16 @@ import (
 
 // aligned returns s and part such that part can be searched for among the bytes of s: characters that part may cut in two
 // are kept apart in both. What is cut out of s then goes through rejoin.
-func aligned(s, part string) (string, string) {
-	if hasHalf(part) {
+func (r *run) aligned(s, part string) (string, string) {
+	if hasHalf(part) && r.use(2*(len(s)+len(part))) {
 		return apart(s), apart(part)
 	}
 	return s, part
 }
 
 // indexOf returns where part stands in s, or -1. It says nothing of the place in s if part has half a character.
-func indexOf(s, part string) int {
-	s, part = aligned(s, part)
+func (r *run) indexOf(s, part string) int {
+	s, part = r.aligned(s, part)
 	return strings.Index(s, part)
 }
 
@@ -31,7 +31,7 @@ func (r *run) replaceAll(v any, part, with string) any {
 	if part == "" {
 		return r.between(s, with)
 	}
-	s, part = aligned(s, part)
+	s, part = r.aligned(s, part)
 	n := strings.Count(s, part)
 	if size := len(s) + n*(len(with)-len(part)); !r.use(max(size, len(s))) {
 		return undefined
@@ -75,7 +75,7 @@ func (r *run) replaceAt(v any, part, with string, find func(s, part string) int)
 	if !r.use(len(s) + len(with)) {
 		return undefined
 	}
-	s, part = aligned(s, part)
+	s, part = r.aligned(s, part)
 	i := find(s, part)
 	if i < 0 {
 		return rejoin(s)

@@ -1,6 +1,8 @@
 package liquid
 
 import (
+	"iter"
+	"math"
 	"strings"
 
 	"golang.org/x/text/cases"
@@ -109,15 +111,19 @@ func normalizeWhitespace(r *run, v any, _ []any) any {
 }
 
 // words cuts s at white space. White space at either end has an empty word beside it.
-func words(s string) []string {
-	var out []string
-	for {
-		i := strings.IndexFunc(s, jsvalue.IsSpace)
-		if i < 0 {
-			return append(out, s)
+func words(s string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for {
+			i := strings.IndexFunc(s, jsvalue.IsSpace)
+			if i < 0 {
+				yield(s)
+				return
+			}
+			if !yield(s[:i]) {
+				return
+			}
+			s = strings.TrimLeftFunc(s[i:], jsvalue.IsSpace)
 		}
-		out = append(out, s[:i])
-		s = strings.TrimLeftFunc(s[i:], jsvalue.IsSpace)
 	}
 }
 
@@ -132,10 +138,11 @@ func numberOfWords(r *run, v any, args []any) any {
 	if mode == "cjk" || mode == "auto" && strings.IndexFunc(s, isCJK) >= 0 {
 		return float64(countCJK(s))
 	}
-	if !r.items(len(s) / 2) {
-		return undefined
+	n := 0.0
+	for range words(s) {
+		n++
 	}
-	return float64(len(words(s)))
+	return n
 }
 
 func isCJK(c rune) bool {
@@ -173,10 +180,12 @@ func split(r *run, v any, args []any) any {
 	if sep == "" {
 		parts = r.letters(s)
 	} else {
-		s, sep = aligned(s, sep)
-		if !r.items(strings.Count(s, sep) + 1) {
+		s, sep = r.aligned(s, sep)
+		n := strings.Count(s, sep) + 1
+		if !r.items(n) {
 			return undefined
 		}
+		parts = make([]any, 0, n)
 		for part := range strings.SplitSeq(s, sep) {
 			parts = append(parts, rejoin(part))
 		}
@@ -223,24 +232,32 @@ func truncate(r *run, v any, args []any) any {
 	if !(keep >= 1) { // NaN as well
 		return end
 	}
-	return concat(substring(s, 0, int(min(keep, float64(n)))), end)
+	return concat(r.substring(s, 0, int(min(keep, float64(n)))), end)
 }
 
 // truncateWords keeps as many words as the first argument says (15) and puts the second ("...") after them, unless there are fewer.
 func truncateWords(r *run, v any, args []any) any {
 	s, ok := r.input(v)
 	end := r.text(argOr(args, 1, "..."))
-	if !ok || !r.items(len(s)/2) {
+	keep := r.number(argOr(args, 0, 15.0))
+	if !ok || !r.use(len(end)) {
 		return undefined
 	}
-	list := words(s)
-	keep := r.number(argOr(args, 0, 15.0))
 	if keep <= 0 {
 		keep = 1
 	}
-	out := strings.Join(list[:r.index(keep, len(list))], " ")
-	if float64(len(list)) >= keep {
-		out = concat(out, end)
+	out := make([]byte, 0, len(s))
+	n := 0.0
+	for word := range words(s) {
+		if n++; n <= math.Trunc(keep) {
+			if n > 1 {
+				out = append(out, ' ')
+			}
+			out = append(out, word...)
+		}
 	}
-	return out
+	if n >= keep {
+		out = appendText(out, end)
+	}
+	return string(out)
 }

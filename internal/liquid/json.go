@@ -30,7 +30,7 @@ func (r *run) indent(v any) string {
 	case nil, bool, drop, []any, map[string]any:
 		return ""
 	}
-	return strings.Repeat(" ", r.index(v, 10))
+	return strings.Repeat(" ", r.index(max(r.number(v), 0), 10))
 }
 
 // jsonWriter writes values as JSON.stringify does: undefined in an array is null, in an object it is left out.
@@ -47,32 +47,30 @@ func (w *jsonWriter) value(v any, depth int) {
 	if !w.run.step(1) {
 		return
 	}
-	from := len(w.out)
 	switch x := v.(type) {
 	case string:
 		w.text(x)
 	case bool:
-		w.out = append(w.out, jsvalue.String(x)...)
+		w.write(jsvalue.String(x))
 	case drop:
-		w.out = append(w.out, "{}"...)
+		w.write("{}")
 	case []any:
 		w.array(x, depth)
-		return
 	case map[string]any:
 		w.object(x, depth)
-		return
 	default:
 		if f, ok := jsvalue.Float(v); ok && !math.IsNaN(f) && !math.IsInf(f, 0) {
-			w.out = jsvalue.AppendNumber(w.out, v)
+			w.write(jsvalue.String(v))
 		} else {
-			w.out = append(w.out, "null"...)
+			w.write("null")
 		}
 	}
-	w.run.use(len(w.out) - from)
 }
 
+func (w *jsonWriter) write(text string) { w.out = w.run.appendTo(w.out, text) }
+
 func (w *jsonWriter) array(items []any, depth int) {
-	w.out = append(w.out, '[')
+	w.write("[")
 	for i, item := range items {
 		w.separate(i, depth+1)
 		w.value(of(item), depth+1)
@@ -80,7 +78,7 @@ func (w *jsonWriter) array(items []any, depth int) {
 			return
 		}
 	}
-	w.close(']', len(items), depth)
+	w.close("]", len(items), depth)
 }
 
 func (w *jsonWriter) object(m map[string]any, depth int) {
@@ -92,7 +90,7 @@ func (w *jsonWriter) object(m map[string]any, depth int) {
 		names = append(names, name)
 	}
 	slices.SortFunc(names, compareNames)
-	w.out = append(w.out, '{')
+	w.write("{")
 	n := 0
 	for _, name := range names {
 		v := of(m[name])
@@ -101,74 +99,82 @@ func (w *jsonWriter) object(m map[string]any, depth int) {
 		}
 		w.separate(n, depth+1)
 		n++
-		if !w.run.use(len(name)) {
-			return
-		}
 		w.text(clean(name))
-		w.out = append(w.out, ':')
+		w.write(":")
 		if w.indent != "" {
-			w.out = append(w.out, ' ')
+			w.write(" ")
 		}
 		w.value(v, depth+1)
 		if w.run.failed() {
 			return
 		}
 	}
-	w.close('}', n, depth)
+	w.close("}", n, depth)
 }
 
 // separate begins the item i of an array or object.
 func (w *jsonWriter) separate(i, depth int) {
 	if i > 0 {
-		w.out = append(w.out, ',')
+		w.write(",")
 	}
 	w.line(depth)
 }
 
 // close ends an array or object of n items.
-func (w *jsonWriter) close(bracket byte, n, depth int) {
+func (w *jsonWriter) close(bracket string, n, depth int) {
 	if n > 0 {
 		w.line(depth)
 	}
-	w.out = append(w.out, bracket)
-	w.run.use(2)
+	w.write(bracket)
 }
 
 func (w *jsonWriter) line(depth int) {
-	if w.indent != "" && w.run.use(1+depth*len(w.indent)) {
-		w.out = append(w.out, '\n')
+	if w.indent != "" {
+		w.write("\n")
 		for range depth {
-			w.out = append(w.out, w.indent...)
+			w.write(w.indent)
 		}
 	}
 }
 
-// text writes s. Half a character is written as an escape.
+// text writes s in quotes. Half a character is written as an escape.
 func (w *jsonWriter) text(s string) {
-	if !hasHalf(s) {
-		w.out = jsonenc.AppendString(w.out, s)
+	long := 2 // what is written beside s: the quotes, and escapes of up to six bytes
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] == '"' || s[i] == '\\' || s[i] == 0xed {
+			long += 5
+		}
+	}
+	dst, ok := w.run.grow(w.out, len(s)+long)
+	if !ok {
 		return
 	}
-	w.out = append(w.out, '"')
+	if !hasHalf(s) {
+		w.out = jsonenc.AppendString(dst, s)
+		return
+	}
+	if !w.run.use(len(s) + long) { // for the parts, each on its way
+		return
+	}
+	dst = append(dst, '"')
 	from := 0
 	for i := 0; i < len(s); {
 		_, size := decode(s[i:])
 		if half, ok := halfAt(s, i); ok {
-			w.inner(s[from:i])
 			const lowerHex = "0123456789abcdef"
-			w.out = append(w.out, '\\', 'u', 'd', lowerHex[half>>8&15], lowerHex[half>>4&15], lowerHex[half&15])
+			dst = appendUnquoted(dst, s[from:i])
+			dst = append(dst, '\\', 'u', 'd', lowerHex[half>>8&15], lowerHex[half>>4&15], lowerHex[half&15])
 			from = i + size
 		}
 		i += size
 	}
-	w.inner(s[from:])
-	w.out = append(w.out, '"')
+	w.out = append(appendUnquoted(dst, s[from:]), '"')
 }
 
-// inner writes s without quotes.
-func (w *jsonWriter) inner(s string) {
+// appendUnquoted appends s as it stands between the quotes of a JSON string.
+func appendUnquoted(dst []byte, s string) []byte {
 	quoted := jsonenc.AppendString(nil, s)
-	w.out = append(w.out, quoted[1:len(quoted)-1]...)
+	return append(dst, quoted[1:len(quoted)-1]...)
 }
 
 // compareNames orders the names of an object's members as JavaScript would if they had been added sorted: array indices

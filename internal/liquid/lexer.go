@@ -65,7 +65,7 @@ func (l *lexer) at(a, b uint16) bool {
 
 // past tells whether the last two units were a and b.
 func (l *lexer) past(a, b uint16) bool {
-	return l.p >= 2 && l.p <= len(l.src) && l.src[l.p-2] == a && l.src[l.p-1] == b
+	return l.p >= 2 && l.src[l.p-2] == a && l.src[l.p-1] == b
 }
 
 func (l *lexer) text() {
@@ -208,13 +208,14 @@ func (l *lexer) seek(a, b uint16) bool {
 
 // seekEnd goes on to the end of an endraw tag and tells whether it comes before another tag begins.
 func (l *lexer) seekEnd() bool {
-	for ; l.p <= len(l.src); l.p++ {
+	for !l.past('{', '%') {
 		if l.past('%', '}') {
 			return true
 		}
-		if l.past('{', '%') {
+		if l.p == len(l.src) {
 			return false
 		}
+		l.p++
 	}
 	return false
 }

@@ -44,8 +44,8 @@ func (l Limits) orDefaults() Limits {
 const (
 	// bytesPerStep is how many bytes of text are read or copied for one step.
 	bytesPerStep = 64
-	// bytesPerItem is what an item of an array takes: an interface, and the number behind it.
-	bytesPerItem = 24
+	// bytesPerItem is what an item of an array takes: an interface, and the number or the text behind it.
+	bytesPerItem = 32
 	// stepsPerLook is how many steps are taken between two looks at the clock. A render that ends before the first never looks.
 	stepsPerLook = 4096
 	// maxDepth is how deep blocks, brackets and values may lie within each other.
@@ -120,4 +120,26 @@ func (b *budget) want(n float64) bool {
 func (b *budget) items(n int) bool {
 	b.want(float64(n * bytesPerItem))
 	return b.failure == "" && b.step(n+1)
+}
+
+// grow returns dst with room for n bytes more, and whether there is that much.
+func (b *budget) grow(dst []byte, n int) ([]byte, bool) {
+	if len(dst)+n <= cap(dst) {
+		return dst, b.read(n)
+	}
+	const smallest = 64
+	size := max(2*cap(dst), len(dst)+n, smallest)
+	if !b.use(size) {
+		return dst, false
+	}
+	return append(make([]byte, 0, size), dst...), true
+}
+
+// substring is substring, and takes the steps for finding where units lie in text that is not ASCII.
+func (r *run) substring(s string, from, to int) string {
+	if to > len(s) || !isASCII(s[:to]) {
+		const bytesPerSearch = 8
+		r.step(min(to, len(s)) / bytesPerSearch)
+	}
+	return substring(s, from, to)
 }

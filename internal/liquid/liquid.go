@@ -46,6 +46,7 @@ func Parse(src string, lim Limits) (*Template, error) {
 func (t *Template) Render(root any) (out string, defined bool, err error) {
 	r := &run{budget: budget{limits: t.limits, nextLook: stepsPerLook}, root: of(root)}
 	r.block(t.body)
+	r.use(len(r.out))
 	if r.failed() {
 		return "", false, errorAt(t.src, r.at, r.failure)
 	}

@@ -144,7 +144,7 @@ func (r *run) contains(in, v any) bool {
 		}
 	case string:
 		part := r.jsText(toValue(v))
-		return r.read(len(x)) && indexOf(x, part) >= 0
+		return r.read(len(x)) && r.indexOf(x, part) >= 0
 	}
 	return false
 }

@@ -44,7 +44,5 @@ func (r *run) print(v any) {
 
 // write adds text to what is rendered.
 func (r *run) write(text string) {
-	if r.use(len(text)) {
-		r.out = appendText(r.out, text)
-	}
+	r.out = r.appendTo(r.out, text)
 }

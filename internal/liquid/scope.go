@@ -73,7 +73,7 @@ func (r *run) own(v any, name string) any {
 			return r.length(x)
 		}
 		if i := arrayIndex(name); i >= 0 && r.read(len(x)) && i < units(x) {
-			return substring(x, i, i+1)
+			return r.substring(x, i, i+1)
 		}
 	}
 	return undefined

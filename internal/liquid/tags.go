@@ -108,9 +108,10 @@ func (c *capture) render(r *run) {
 	outer := r.out
 	r.out = nil
 	r.block(c.body)
-	text := string(r.out)
+	if r.use(len(r.out)) {
+		r.assign(c.name, string(r.out))
+	}
 	r.out = outer
-	r.assign(c.name, text)
 }
 
 func (p *parser) capture(t token) (node, error) {

@@ -18,16 +18,22 @@ const (
 	firstPair = 0x10000 // the first character of two units
 )
 
-// clean returns s with U+FFFD in place of each byte that is not UTF-8.
+// clean returns s with U+FFFD in place of each byte that is neither UTF-8 nor of half a character.
 func clean(s string) string {
 	if utf8.ValidString(s) {
 		return s
 	}
-	var b strings.Builder
-	for _, r := range s { // range yields U+FFFD for each such byte
-		b.WriteRune(r)
+	b := make([]byte, 0, len(s))
+	for len(s) > 0 {
+		r, size := decode(s)
+		if _, half := halfAt(s, 0); half {
+			b = appendUnit(b, r)
+		} else {
+			b = utf8.AppendRune(b, r)
+		}
+		s = s[size:]
 	}
-	return b.String()
+	return string(b)
 }
 
 func isASCII(s string) bool {
@@ -41,7 +47,7 @@ func isASCII(s string) bool {
 
 // halfAt tells whether half a character starts at s[i], and which.
 func halfAt(s string, i int) (unit rune, ok bool) {
-	if i+2 < len(s) && s[i] == 0xed && s[i+1] >= 0xa0 {
+	if i+2 < len(s) && s[i] == 0xed && s[i+1] >= 0xa0 && s[i+1] < 0xc0 && s[i+2] >= 0x80 && s[i+2] < 0xc0 {
 		return 0xd000 | rune(s[i+1]&0x3f)<<6 | rune(s[i+2]&0x3f), true
 	}
 	return 0, false
@@ -218,7 +224,7 @@ func substring(s string, from, to int) string {
 	if from >= to {
 		return ""
 	}
-	if isASCII(s) {
+	if to <= len(s) && isASCII(s[:to]) {
 		return s[from:to]
 	}
 	return unitsTo(unitsFrom(s, from), to-from)
