@@ -43,7 +43,7 @@ func (r *run) plainDate(v any, args []any, month string) any {
 }
 
 func (r *run) formatted(v, zone any, format string) any {
-	if !r.want(r.number(r.own(v, "length"))) { // whatever it is that has this length
+	if !r.want(r.number(r.add(r.lengthOf(v), r.lengthOf(zone)))) {
 		return undefined
 	}
 	ms := r.instant(v)
@@ -55,6 +55,14 @@ func (r *run) formatted(v, zone any, format string) any {
 		return v
 	}
 	return r.strftime(d, format)
+}
+
+// lengthOf returns what v has for its length, or 0. It is taken for memory, even if v is an object that calls something else so.
+func (r *run) lengthOf(v any) any {
+	if n := r.own(v, "length"); !isNil(n) {
+		return n
+	}
+	return 0.0
 }
 
 // maxInstant is the last instant that a JavaScript Date can hold, in ms since 1970; the first is as far the other way.

@@ -1,6 +1,8 @@
 package liquid
 
 import (
+	"cmp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -235,26 +237,23 @@ func compareUnits(a, b string) int {
 	for len(a) > 0 && len(b) > 0 {
 		x, sizeX := decode(a)
 		y, sizeY := decode(b)
-		if x != y {
-			if (x >= firstPair) != (y >= firstPair) {
-				x, y = firstUnit(x), firstUnit(y)
-			}
-			if x < y {
-				return -1
-			}
-			return 1
+		switch {
+		case x == y:
+			a, b = a[sizeX:], b[sizeY:]
+		case (x >= firstPair) == (y >= firstPair):
+			return cmp.Compare(x, y)
+		default:
+			return slices.Compare(toUnits(twoOf(a)), toUnits(twoOf(b)))
 		}
-		a, b = a[sizeX:], b[sizeY:]
 	}
-	return len(a) - len(b)
+	return cmp.Compare(len(a), len(b))
 }
 
-func firstUnit(r rune) rune {
-	if r < firstPair {
-		return r
-	}
-	high, _ := split2(r)
-	return high
+// twoOf returns the first two characters of s: enough to tell a character of two units from a half that looks like it.
+func twoOf(s string) string {
+	_, n := decode(s)
+	_, more := decode(s[n:])
+	return s[:n+more]
 }
 
 // toUnits returns s in UTF-16.
