@@ -82,6 +82,9 @@ type Input struct {
 	// Model is the model that the records belong to. A mapping with a modelId takes only its own model's records. Required
 	// where an enabled mapping has one.
 	Model string
+	// Start is the place in the input of the first record that is given, for a run that goes on from a checkpoint: places, and
+	// with them ids, are then what they would have been in one run.
+	Start int
 	// Generation, raised, makes the ids of the same records new: for a deliberate replay within the day for which Segment
 	// remembers ids.
 	Generation int

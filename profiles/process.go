@@ -9,7 +9,7 @@ import (
 
 // A RecordOutcome is what became of one record.
 type RecordOutcome struct {
-	// Index is the record's place in the input, from 0.
+	// Index is the record's place in the input, from Input.Start, which is 0 where it is not set.
 	Index int
 	// Status is the worst of Outcomes (Invalid, Rejected, Exhausted, Canceled, Accepted), or Skipped.
 	Status Status

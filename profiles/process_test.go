@@ -117,6 +117,22 @@ func TestDerivedIDs(t *testing.T) {
 	}
 }
 
+func TestResumedInputGivesTheSameIDs(t *testing.T) {
+	client, server := newServed(t)
+	d := shop(t)
+	rows := []string{
+		`{"type":"group","userId":"u1","groupId":"g1"}`, `{"type":"group","userId":"u2","groupId":"g1"}`, `{"type":"group","userId":"u3","groupId":"g1"}`,
+	}
+	process(t, client, d.For(profiles.Input{Name: "rows"}), records(t, rows...))
+	resumed := process(t, client, d.For(profiles.Input{Name: "rows", Start: 1}), records(t, rows[1:]...))
+	if resumed[0].Index != 1 || resumed[1].Index != 2 {
+		t.Errorf("the records of the resumed run are at %d and %d", resumed[0].Index, resumed[1].Index)
+	}
+	if s := server.Stats(); s.Kept != 3 || s.Duplicates != 2 {
+		t.Errorf("the server kept %d and found %d duplicates, want 3 and 2", s.Kept, s.Duplicates)
+	}
+}
+
 func TestRunsOverANamelessInputDoNotCollide(t *testing.T) {
 	client, server := newServed(t)
 	d := shop(t)

@@ -83,7 +83,7 @@ func (r *run) take(rec Record) error {
 		return err
 	}
 	var skip Skip
-	r.drafts, skip = r.dest.drafts(rec, index, r.name, r.drafts[:0])
+	r.drafts, skip = r.dest.drafts(rec, r.dest.input.Start+index, r.name, r.drafts[:0])
 	defer clear(r.drafts)
 	outcomes := make([]Outcome, len(r.drafts))
 	for i := range r.drafts {
@@ -144,7 +144,7 @@ func (r *run) open() (int, error) {
 	}
 	index := r.tail
 	r.tail++
-	*r.slot(index) = slot{outcome: RecordOutcome{Index: index}, pending: 1}
+	*r.slot(index) = slot{outcome: RecordOutcome{Index: r.dest.input.Start + index}, pending: 1}
 	return index, nil
 }
 
