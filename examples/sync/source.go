@@ -31,15 +31,16 @@ type line struct {
 	end    int64  // how many bytes of the input there are up to its end
 }
 
-// A lineReader cuts an input into lines, however long they are.
+// A lineReader cuts an input into lines, however long they are. It does not hold more than limit bytes of one.
 type lineReader struct {
 	in     *bufio.Reader
+	limit  int
 	number int
 	offset int64
 }
 
-func newLineReader(in io.Reader) *lineReader {
-	return &lineReader{in: bufio.NewReaderSize(in, 64<<10)}
+func newLineReader(in io.Reader, limit int) *lineReader {
+	return &lineReader{in: bufio.NewReaderSize(in, 64<<10), limit: limit}
 }
 
 // next returns the next line; its text is a copy. At the end of the input the error is io.EOF.
@@ -50,7 +51,7 @@ func (r *lineReader) next() (line, error) {
 		piece, err := r.in.ReadSlice('\n')
 		r.offset += int64(len(piece))
 		begun = begun || len(piece) > 0
-		if long = long || len(text)+len(piece) > maxLine+len("\ufeff\r\n"); long {
+		if long = long || len(text)+len(piece) > r.limit+len("\ufeff\r\n"); long {
 			text = nil
 		} else {
 			text = append(text, piece...)
@@ -68,13 +69,10 @@ func (r *lineReader) next() (line, error) {
 		text = bytes.TrimPrefix(text, []byte("\ufeff"))
 	}
 	text = bytes.TrimSuffix(bytes.TrimSuffix(text, []byte("\n")), []byte("\r"))
-	if len(text) > maxLine {
-		long = true
-	}
-	if long {
+	if long || len(text) > r.limit {
 		text = nil
 	} else if text == nil {
-		text = []byte{}
+		text = []byte{} // an input that ends with a byte order mark
 	}
 	return line{number: r.number, text: text, end: r.offset}, nil
 }
@@ -137,7 +135,7 @@ func newSource(ctx context.Context, in io.Reader, keepText bool, bad func(line, 
 	}
 	go func() {
 		defer close(s.lines)
-		r := newLineReader(in)
+		r := newLineReader(in, maxLine)
 		for {
 			l, err := r.next()
 			if err != nil {
