@@ -9,6 +9,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"math"
 	"os"
 	"path/filepath"
@@ -62,7 +63,7 @@ func Run(t *testing.T, files []string, check func(t *testing.T, line json.RawMes
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			passed, total := 0, 0
-			for n, line := range lines(t, file) {
+			for n, line := range Lines(t, file) {
 				total++
 				err := attempt(t, line, check)
 				if err == nil {
@@ -88,8 +89,8 @@ func attempt(t *testing.T, line json.RawMessage, check func(*testing.T, json.Raw
 	return check(t, line)
 }
 
-// lines yields the lines of file that are not blank, each with its number from 1.
-func lines(t testing.TB, file string) func(yield func(int, json.RawMessage) bool) {
+// Lines yields the lines of file that are not blank, each with its number from 1. A file that cannot be read fails the test.
+func Lines(t testing.TB, file string) iter.Seq2[int, json.RawMessage] {
 	return func(yield func(int, json.RawMessage) bool) {
 		f, err := os.Open(file)
 		if err != nil {
