@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -76,7 +77,8 @@ func toHandler(t testing.TB, handler http.HandlerFunc) *HTTP {
 	return newTestHTTP(t, HTTPConfig{Endpoint: newServer(t, handler).URL})
 }
 
-// newListener serves each connection on loopback with serve, which need not close it, and returns the base URL.
+// newListener serves each connection on loopback with serve, which need not close it, and returns the base URL. At the end of
+// the test it closes what is still open.
 func newListener(t testing.TB, serve func(conn *net.TCPConn)) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -84,20 +86,30 @@ func newListener(t testing.TB, serve func(conn *net.TCPConn)) string {
 		t.Fatal(err)
 	}
 	var wg sync.WaitGroup
-	wg.Go(func() {
+	var conns sync.Map
+	accepting := make(chan struct{})
+	go func() {
+		defer close(accepting)
 		for {
 			conn, err := l.Accept()
 			if err != nil {
 				return
 			}
+			conns.Store(conn, nil)
 			wg.Go(func() {
+				defer conns.Delete(conn)
 				defer conn.Close()
 				serve(conn.(*net.TCPConn))
 			})
 		}
-	})
+	}()
 	t.Cleanup(func() {
 		l.Close()
+		<-accepting
+		conns.Range(func(conn, _ any) bool {
+			conn.(net.Conn).Close()
+			return true
+		})
 		wg.Wait()
 	})
 	return "http://" + l.Addr().String()
@@ -220,3 +232,6 @@ func requireNoCanary(t testing.TB, values ...any) {
 		}
 	}
 }
+
+// discardLog is for servers whose complaints are part of a test.
+func discardLog() *log.Logger { return log.New(io.Discard, "", 0) }

@@ -94,9 +94,13 @@ func (t roundTripper) RoundTrip(req *http.Request) (resp *http.Response, err err
 		return nil, err
 	case resp == nil:
 		return nil, errNoResponse
-	case resp.Body == nil:
+	}
+	if resp.Body == nil {
 		resp.Body = http.NoBody
 	}
+	// Without it the client has nowhere to go. With it, it would ask for another body before it asks noRedirect, and fail on
+	// a Location that is no URL.
+	resp.Header.Del("Location")
 	return resp, nil
 }
 
