@@ -255,6 +255,9 @@ func TestLintShowsNoValues(t *testing.T) {
 			t.Errorf("only %d findings:\n%s", len(findings), lines(findings))
 		}
 		s.dump("findings", findings, lines(findings))
+	}
+	for _, more := range []string{"", `,"enabled":false`} { // what is kept for Lint does not show either
+		d := parse(t, api("sendIdentify", identify, strings.Replace(byUser, `"key"`, `"`+canaryKey+`"`, 1), more))
 		s.dump("destination", d, *d, d.Mappings()[0], *d.Mappings()[0])
 	}
 }
