@@ -91,7 +91,7 @@ func (s *subject) switchOn() {
 		if path == "/trigger" {
 			path = "trigger"
 		}
-		s.find(RuleNotCompiled, path, problem.Reason+": the destination will not load once the mapping is switched on")
+		s.find(RuleNotCompiled, path, strings.TrimPrefix(problem.Reason, "trigger: ")+": the destination will not load once the mapping is switched on")
 	}
 }
 

@@ -199,7 +199,7 @@ const (
 // What happens where a message has no timestamp, or the record no messageId.
 const (
 	withoutTimestamp = "Segment takes the time at which it receives the message, also for what happened long before"
-	withoutMessageID = "the id is made of the record's content and its place in the input, and a record that moves or changes is a new event"
+	withoutMessageID = "ids are made of each record's content and place, and stay the same from run to run only where the input has a name"
 )
 
 // lintAbsent looks for fields that may be left out, but had better not.
