@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -29,7 +30,7 @@ type deadLetter struct {
 	Reason     string          `json:"reason"`
 	Message    json.RawMessage `json:"message,omitempty"` // as it was to be sent
 	Event      json.RawMessage `json:"event,omitempty"`   // the payload, where no message was made of it
-	Text       string          `json:"text,omitempty"`    // the line, where it holds no record
+	Text       string          `json:"text,omitempty"`    // the line, where it holds no record, or none that can stand in here
 }
 
 // A failures counts what failed, tells the first of it, and keeps all of it as dead letters. It is safe for concurrent use: lines
@@ -95,11 +96,28 @@ func (f *failures) write(d deadLetter) {
 	if f.out == nil || f.err != nil {
 		return
 	}
-	enc := json.NewEncoder(f.out)
-	enc.SetEscapeHTML(false)
-	if f.err = enc.Encode(d); f.err != nil {
+	text, err := encode(d)
+	if err == nil && !json.Valid(text) {
+		// The payload is nested as deeply as encoding/json reads: it may not stand inside another object.
+		d.Event, d.Text = nil, string(d.Event)
+		text, err = encode(d)
+	}
+	if err == nil {
+		_, err = f.out.Write(text)
+	}
+	if err != nil {
+		f.err = err
 		f.stop()
 	}
+}
+
+// encode returns a dead letter as a line, with <, > and & as they came.
+func encode(d deadLetter) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(d)
+	return b.Bytes(), err
 }
 
 // total returns how many failures there were so far.

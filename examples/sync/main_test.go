@@ -217,7 +217,7 @@ func TestWriteKey(t *testing.T) {
 	server := transporttest.NewServer(t)
 	d := file(t, "d.json", strings.Replace(identify, `"engage_space": "space-1", `, "", 1))
 	events := file(t, "events.ndjson", `{"type":"identify","userId":"u1"}`)
-	runSync(t, "-destination", d, "-events", events, "-endpoint", server.URL()).require(t, 1, `mapping "people" has no Profile Space`, "-write-key")
+	runSync(t, "-destination", d, "-events", events, "-endpoint", server.URL()).require(t, 1, d+`: mapping "people" has no Profile Space`, "-write-key")
 	if n := server.Stats().Requests; n != 0 {
 		t.Errorf("%d requests came without a write key", n)
 	}
@@ -230,7 +230,7 @@ func TestWriteKey(t *testing.T) {
 func TestRegion(t *testing.T) {
 	d := file(t, "d.json", identify)
 	events := file(t, "events.ndjson", `{"type":"identify","userId":"u1"}`)
-	runSync(t, "-dry-run", "-destination", d, "-events", events, "-region", "north_america").require(t, 1, "/region: is europe, and the client's is north_america")
+	runSync(t, "-dry-run", "-destination", d, "-events", events, "-region", "north_america").require(t, 1, d+": /region: is europe, and the client's is north_america")
 	runSync(t, "-dry-run", "-destination", d, "-events", events, "-region", "europe").require(t, 0)
 	server := transporttest.NewServer(t)
 	runSync(t, "-destination", d, "-events", events, "-region", "north_america", "-endpoint", server.URL()).require(t, 0)

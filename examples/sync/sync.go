@@ -90,7 +90,7 @@ func prepare(o options, stdin io.Reader, screen *screen) (_ *job, err error) {
 		return nil, err
 	}
 	if err = j.client.Check(j.dest); err != nil {
-		return nil, fmt.Errorf("%w (see -write-key, -region)", err)
+		return nil, fmt.Errorf("%w (see -write-key, -region)", inFile(err, o.destination))
 	}
 	if j.files, err = openOutputs(o); err != nil {
 		return nil, err
@@ -157,6 +157,15 @@ func flagsOf(err error) error {
 		problems = append(problems, fmt.Errorf("%s: %s", name, p.Reason))
 	}
 	return errors.Join(problems...)
+}
+
+// inFile adds to what is wrong with a destination the file that it is in.
+func inFile(err error, path string) error {
+	var dest *profiles.DestinationError
+	if errors.As(err, &dest) && path != "" {
+		dest.File = path
+	}
+	return err
 }
 
 // window returns how many records to read ahead: what is delivered in two seconds, so that an interrupt is soon followed by the
