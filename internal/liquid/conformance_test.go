@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"testing"
+	_ "time/tzdata" // the date filter names time zones
 
 	"github.com/segmentprofiles/segmentprofiles-go/internal/conformance"
 )

@@ -46,8 +46,7 @@ func Parse(src string, lim Limits) (*Template, error) {
 func (t *Template) Render(root any) (out string, defined bool, err error) {
 	r := &run{budget: budget{limits: t.limits, nextLook: stepsPerLook}, root: of(root)}
 	r.block(t.body)
-	r.use(len(r.out))
-	if r.failed() {
+	if r.failed() || !r.use(len(r.out)) {
 		return "", false, errorAt(t.src, r.at, r.failure)
 	}
 	return whole(string(r.out)), true, nil
