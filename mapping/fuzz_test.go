@@ -149,6 +149,9 @@ func clone(v any) any {
 		}
 		return out
 	case map[string]any:
+		if x == nil {
+			return v
+		}
 		out := make(map[string]any, len(x))
 		for name, member := range x {
 			out[name] = clone(member)
