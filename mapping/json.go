@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/segmentprofiles/segmentprofiles-go/internal/jsvalue"
@@ -49,7 +50,9 @@ func (n *jsonText) resolve(r *run, payload any) (any, error) {
 		if err := r.wrote(len(text), n.place); err != nil {
 			return nil, err
 		}
-		return parseJSON(text), nil
+		v := parseJSON(text)
+		r.unfinished = r.unfinished || infinite(v)
+		return v, nil
 	}
 	return jsvalue.Undefined, nil // a mode in capitals passes Segment's check and then does nothing
 }
@@ -122,8 +125,8 @@ func (n *jsonText) appendArray(r *run, dst []byte, items []any, depth int) ([]by
 	return append(dst, ']'), nil
 }
 
-// parseJSON returns what JSON.parse makes of text, integers with their digits, or text itself if it is no JSON. A number past a
-// double's range is null, which is what it comes to on the wire.
+// parseJSON returns what JSON.parse makes of text, integers with their digits, or text itself if it is no JSON. Half a character
+// that is escaped in it is U+FFFD at once.
 func parseJSON(text string) any {
 	d := json.NewDecoder(strings.NewReader(text))
 	d.UseNumber()
@@ -134,24 +137,23 @@ func parseJSON(text string) any {
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return text
 	}
-	return finite(v)
+	return v
 }
 
-// finite returns v, which is newly decoded, with null for numbers that a double cannot hold.
-func finite(v any) any {
+// infinite tells whether v, which is newly decoded, holds a number past a double's range.
+func infinite(v any) bool {
 	switch x := v.(type) {
 	case json.Number:
-		if f, _ := jsvalue.Float(x); math.IsInf(f, 0) || math.IsNaN(f) {
-			return nil
-		}
+		f, _ := jsvalue.Float(x)
+		return math.IsInf(f, 0)
 	case map[string]any:
-		for name, member := range x {
-			x[name] = finite(member)
+		for _, member := range x {
+			if infinite(member) {
+				return true
+			}
 		}
 	case []any:
-		for i, item := range x {
-			x[i] = finite(item)
-		}
+		return slices.ContainsFunc(x, infinite)
 	}
-	return v
+	return false
 }

@@ -1,6 +1,10 @@
 package mapping
 
 import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
 	"golang.org/x/text/cases"
 	"golang.org/x/text/language"
 
@@ -79,5 +83,61 @@ func changeUnicode(s string, upper bool) string {
 	if upper {
 		return cases.Upper(language.Und).String(s)
 	}
-	return cases.Lower(language.Und).String(s)
+	lower := cases.Lower(language.Und)
+	before, after, found := strings.Cut(s, sigma)
+	if !found {
+		return lower.String(s)
+	}
+	var b strings.Builder
+	for done := 0; found; before, after, found = strings.Cut(after, sigma) {
+		b.WriteString(lower.String(before))
+		done += len(before)
+		if endsWord(s[:done]) && !beginsWord(after) {
+			b.WriteString("ς")
+		} else {
+			b.WriteString("σ")
+		}
+		done += len(sigma)
+	}
+	b.WriteString(lower.String(before))
+	return b.String()
+}
+
+const sigma = "Σ"
+
+// endsWord tells whether s ends with a letter that has a case, accents and apostrophes behind it passed over. A modifier
+// letter such as ʰ, which has a case too, is passed over, as in ICU and unlike in cases.Lower.
+func endsWord(s string) bool {
+	for s != "" {
+		r, size := utf8.DecodeLastRuneInString(s)
+		if !caseIgnorable(r) {
+			return cased(r)
+		}
+		s = s[:len(s)-size]
+	}
+	return false
+}
+
+// beginsWord tells whether s begins with a letter that has a case, accents and apostrophes before it passed over.
+func beginsWord(s string) bool {
+	for _, r := range s {
+		if !caseIgnorable(r) {
+			return cased(r)
+		}
+	}
+	return false
+}
+
+// cased tells whether r has Unicode's property Cased.
+func cased(r rune) bool {
+	return unicode.In(r, unicode.Lower, unicode.Upper, unicode.Title, unicode.Other_Lowercase, unicode.Other_Uppercase)
+}
+
+// caseIgnorable tells whether r has Unicode's property Case_Ignorable.
+func caseIgnorable(r rune) bool {
+	switch r {
+	case '\'', '.', ':', '·', 0x387, 0x55f, 0x5f4, '‘', '’', '․', '‧', 0xfe13, 0xfe52, 0xfe55, '＇', '．', '：':
+		return true
+	}
+	return unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf, unicode.Lm, unicode.Sk)
 }

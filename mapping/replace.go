@@ -107,7 +107,7 @@ func (n *replace) substitute(r *run, text string, s substitution) (string, error
 	}
 	dst = append(dst, text[end:]...)
 	r.scratch = dst
-	return string(dst), r.wrote(len(text), n.place)
+	return joinHalves(string(dst)), r.wrote(len(text), n.place)
 }
 
 // appendReplacement appends what stands for the match text[from:to]. $$ is a dollar, $& the match, $` what is before it and $'

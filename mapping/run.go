@@ -1,6 +1,8 @@
 package mapping
 
 import (
+	"encoding/json"
+	"math"
 	"time"
 
 	"github.com/segmentprofiles/segmentprofiles-go/internal/jsvalue"
@@ -11,7 +13,7 @@ type run struct {
 	steps, text int // used so far
 	renders     int // of Liquid templates
 	rendering   time.Duration
-	// unfinished says that the result may hold undefined values or half characters, which finish has to see to.
+	// unfinished says that the result may hold undefined values, half characters or infinite numbers, which finish has to see to.
 	unfinished bool
 	scratch    []byte
 }
@@ -80,12 +82,17 @@ func (r *run) appendText(dst []byte, v any, at place, depth int) ([]byte, error)
 	return dst, r.wrote(len(items), at)
 }
 
-// finish returns v with undefined members left out, undefined items null, and no half characters. It writes to nothing: where
-// there is something to change it makes the object or array anew.
+// finish returns v with undefined members left out, undefined items null, no half characters, and null for numbers past a
+// double's range, which JSON has no text for. It writes to nothing: where there is something to change it makes the object or
+// array anew.
 func (r *run) finish(v any, at place, depth int) (any, error) {
 	switch x := v.(type) {
 	case string:
 		return wholeText(x), r.wrote(len(x), at)
+	case json.Number:
+		if f, _ := jsvalue.Float(x); math.IsInf(f, 0) {
+			return nil, nil
+		}
 	case map[string]any:
 		if depth == MaxDepth {
 			return nil, at.fail(tooDeep)

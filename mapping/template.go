@@ -180,5 +180,5 @@ func (r *run) fill(segments []segment, payload any, at place) (string, error) {
 		}
 	}
 	r.scratch = dst
-	return string(dst), nil
+	return joinHalves(string(dst)), nil
 }

@@ -111,6 +111,22 @@ func wholeText(s string) string {
 	return b.String()
 }
 
+// joinHalves returns s with halves that belong together joined. Text that was put together needs it, so that what looks for the
+// character finds it.
+func joinHalves(s string) string {
+	if !hasHalf(s) {
+		return s
+	}
+	var b strings.Builder
+	eachWhole(s, func(text string, lone rune) {
+		b.WriteString(text)
+		if lone != 0 {
+			b.WriteString(half(lone))
+		}
+	})
+	return b.String()
+}
+
 // appendJSONString appends s in quotes, as JSON.stringify does: a half that is alone is escaped.
 func appendJSONString(dst []byte, s string) []byte {
 	if !hasHalf(s) {
