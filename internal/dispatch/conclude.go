@@ -10,6 +10,9 @@ const (
 	// keyFailTime is how long a key's messages are refused without asking, once the server has said that it does not take
 	// the key, or that it is not the Tracking API. Then one batch asks again.
 	keyFailTime = 30 * time.Second
+	// maxRefusals is how many batches of a key may be refused for their form or size in a row, halves and single messages counted,
+	// before that is taken for a fault of something else than a message: halving on would cost two requests a message.
+	maxRefusals = 100
 	// maxHeld bounds how long Retry-After may keep a message alive, as its deadline stands still meanwhile.
 	maxHeld = 12 * time.Hour
 )
@@ -81,16 +84,18 @@ func (d *Dispatcher) judge(l *lane, b *batch, r transport.Result, now time.Time)
 	switch r.Class {
 	case transport.Accepted:
 		l.key.failing = time.Time{}
+		l.key.refusals = 0
 		return Accepted
 	case transport.Final:
 		return Rejected
 	case transport.Credentials, transport.Configuration:
-		if !l.key.failing.After(now) {
-			l.key.failing = now.Add(keyFailTime)
-			l.key.fault = r
-		}
+		l.key.fail(r, now)
 		return Rejected
 	case transport.Split:
+		if l.key.refusals++; l.key.refusals > maxRefusals {
+			l.key.fail(r, now)
+			return Rejected
+		}
 		if len(b.metas) == 1 {
 			return Rejected
 		}

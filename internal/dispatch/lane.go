@@ -14,6 +14,16 @@ type keyState struct {
 	// fault is the answer that said that the key is not accepted, and failing until when it is believed without asking again.
 	fault   transport.Result
 	failing time.Time
+	// refusals is how many batches were refused for their form or size since one was accepted.
+	refusals int
+}
+
+// fail remembers an answer that would meet every batch of the key.
+func (k *keyState) fail(fault transport.Result, now time.Time) {
+	if !k.failing.After(now) {
+		k.failing = now.Add(keyFailTime)
+		k.fault = fault
+	}
 }
 
 // A lane is a queue of batches of one write key, of which one at a time is in flight.
@@ -106,7 +116,7 @@ func (d *Dispatcher) drop(l *lane) {
 			return
 		}
 	}
-	if l.key.failing.IsZero() {
+	if l.key.failing.IsZero() && l.key.refusals == 0 {
 		delete(d.keys, l.key.key)
 	}
 }

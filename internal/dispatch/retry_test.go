@@ -192,6 +192,43 @@ func TestBisectionFindsTheOneBadMessage(t *testing.T) {
 	})
 }
 
+func TestRefusalOfEverythingIsNotHalvedForEver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		requests := 0
+		healed := false
+		cfg := config(func(ctx context.Context, b *transport.Batch) transport.Result {
+			requests++
+			if healed {
+				return accept(ctx, b)
+			}
+			return transport.Result{Class: transport.Split, Status: 400}
+		})
+		cfg.BatchMessages = 500
+		d := New(cfg)
+		n := newNotes()
+		for i := range 500 {
+			offer(t, d, message(fmt.Sprint(i), "u", n))
+		}
+		if err := d.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for i := range 500 {
+			n.is(t, fmt.Sprint(i), Rejected)
+		}
+		if requests > maxRefusals+1 {
+			t.Errorf("made %d requests", requests)
+		}
+		time.Sleep(keyFailTime)
+		healed = true
+		offer(t, d, message("later", "u", n))
+		if err := d.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		n.is(t, "later", Accepted)
+		shutdown(t, d)
+	})
+}
+
 func TestCredentialsFailTheKeyFast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var bad, good atomic.Int32
