@@ -4,6 +4,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/segmentprofiles/segmentprofiles-go/internal/jsvalue"
 )
@@ -19,9 +20,12 @@ const objectText = "[object Object]"
 func of(v any) any {
 	switch x := v.(type) {
 	case string:
+		if utf8.ValidString(x) {
+			return v
+		}
 		return clean(x)
 	case drop:
-		return x
+		return v
 	}
 	return jsvalue.Of(v)
 }
