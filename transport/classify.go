@@ -85,6 +85,8 @@ func isHTML(contentType string) bool {
 var (
 	errNoResponse = errors.New("RoundTripper returned neither a response nor an error")
 	errNotHTTP    = errors.New("answer is not valid HTTP")
+	errGoneAway   = errors.New("server sent GOAWAY")
+	errProxyAuth  = errors.New("proxy wants credentials")
 	errRedacted   = errors.New("cause is not shown: its text holds credentials")
 	errDetached   = errors.New("request body is not available any more: the attempt is over")
 )
@@ -113,6 +115,11 @@ func classifyError(err error) (class Class, reason string, cause error) {
 		return Retry, "the request timed out", err
 	case isNotHTTP(err):
 		return Retry, "the answer was not valid HTTP", errNotHTTP
+	case strings.Contains(err.Error(), "server sent GOAWAY"): // and what it has to say about it
+		return Retry, "the server ended the connection", errGoneAway
+	case err.Error() == http.StatusText(http.StatusProxyAuthRequired):
+		// All that a user's http.Transport says of a proxy that refused to connect is the text of the status.
+		return Configuration, noProxy, errProxyAuth
 	case isKind[*net.DNSError](err):
 		return Retry, "the host name was not resolved", err
 	case isDial(err):

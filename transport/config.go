@@ -1,6 +1,11 @@
 package transport
 
-import "strings"
+import (
+	"errors"
+	"strings"
+
+	"github.com/segmentprofiles/segmentprofiles-go/region"
+)
 
 // A ConfigError lists all that is wrong with a configuration.
 type ConfigError struct {
@@ -31,6 +36,15 @@ func (e *ConfigError) Error() string {
 
 func (e *ConfigError) add(field, reason string) {
 	e.Fields = append(e.Fields, FieldError{field, reason})
+}
+
+// addURL adds what package region finds wrong with a base URL.
+func (e *ConfigError) addURL(field string, err error) {
+	reason := err.Error()
+	if wrong, ok := errors.AsType[*region.URLError](err); ok {
+		reason = wrong.Reason // the field says that it is a URL
+	}
+	e.add(field, reason)
 }
 
 func (e *ConfigError) orNil() error {

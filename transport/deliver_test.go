@@ -335,6 +335,13 @@ func TestUsersClientIsNotWrittenTo(t *testing.T) {
 	if client.Transport != transport || client.CheckRedirect != nil || client.Jar != nil || client.Timeout != time.Minute {
 		t.Errorf("the client is now %+v", client)
 	}
+	if err := h.client.HTTPClient.CheckRedirect(nil, nil); err != http.ErrUseLastResponse {
+		t.Errorf("a redirect would be answered with %v", err)
+	}
+	// go-retryablehttp would end everybody's connections after each failure.
+	if _, ok := h.client.HTTPClient.Transport.(interface{ CloseIdleConnections() }); ok {
+		t.Error("the wrapped transport can close idle connections")
+	}
 }
 
 func TestConfigErrorsComeTogether(t *testing.T) {

@@ -263,31 +263,51 @@ func TestFault22HTTP2(t *testing.T) {
 			t.Errorf("%d requests for 20 batches", seen.Load())
 		}
 	})
+	t.Run("GOAWAY in place of an answer", func(t *testing.T) {
+		server := newFrameServer(t, func(conn net.Conn, kind, flags byte, stream uint32) {
+			if kind == 0 && flags&1 == 1 {
+				writeFrame(conn, 7, 0, 0, append([]byte{0, 0, 0, byte(stream), 0, 0, 0, 2}, canaryMail...)) // INTERNAL_ERROR
+				conn.Close()
+			}
+		})
+		h := newTestHTTP(t, HTTPConfig{Endpoint: server.url, Client: server.client})
+		result := h.Deliver(t.Context(), newBatch(1, "m"))
+		failure := check(t, result, Retry, 0)
+		if !result.Ambiguous {
+			t.Errorf("%+v", result)
+		}
+		requireNoCanary(t, failure.Err.Error())
+	})
 	t.Run("stream refused", func(t *testing.T) {
 		// net/http repeats what the server says that it has not looked at; the repetition is counted.
 		for _, gzip := range []bool{false, true} {
-			server := newRefusingServer(t)
+			var refused atomic.Int64
+			server := newFrameServer(t, func(conn net.Conn, kind, flags byte, stream uint32) {
+				switch {
+				case kind == 1 && refused.CompareAndSwap(0, 1):
+					writeFrame(conn, 3, 0, stream, []byte{0, 0, 0, 7}) // RST_STREAM, REFUSED_STREAM
+				case kind == 0 && flags&1 == 1 && stream > 1:
+					writeFrame(conn, 1, 5, stream, []byte{0x88}) // HEADERS, the last of the stream: ":status: 200"
+				}
+			})
 			h := newTestHTTP(t, HTTPConfig{Endpoint: server.url, Client: server.client, Gzip: gzip})
 			result := h.Deliver(t.Context(), newBatch(10, "m"))
 			check(t, result, Accepted, 200)
-			if refused := server.refused.Load(); refused != 1 || result.Requests != 2 {
-				t.Errorf("refused %d times, %d requests counted", refused, result.Requests)
+			if refused.Load() != 1 || result.Requests != 2 {
+				t.Errorf("refused %d times, %d requests counted", refused.Load(), result.Requests)
 			}
-			h.CloseIdleConnections()
 		}
 	})
 }
 
-// A refusingServer speaks just enough HTTP/2 to refuse a connection's first stream, and to answer the others with 200.
-type refusingServer struct {
-	url     string
-	client  *http.Client
-	refused atomic.Int64
+// A frameServer speaks just enough HTTP/2 to do with a client's HEADERS and DATA what a test wants.
+type frameServer struct {
+	url    string
+	client *http.Client
 }
 
-func newRefusingServer(t *testing.T) *refusingServer {
+func newFrameServer(t *testing.T, serve func(conn net.Conn, kind, flags byte, stream uint32)) *frameServer {
 	donor := newHTTP2Server(t, func(http.ResponseWriter, *http.Request) {})
-	s := &refusingServer{client: donor.Client()}
 	config := &tls.Config{Certificates: donor.TLS.Certificates, NextProtos: []string{"h2"}}
 	base := newListener(t, func(raw *net.TCPConn) {
 		conn := tls.Server(raw, config)
@@ -302,22 +322,16 @@ func newRefusingServer(t *testing.T) *refusingServer {
 				return
 			}
 			length, kind, flags := int(head[0])<<16|int(head[1])<<8|int(head[2]), head[3], head[4]
-			stream := uint32(head[5])<<24 | uint32(head[6])<<16 | uint32(head[7])<<8 | uint32(head[8])
 			if _, err := io.CopyN(io.Discard, conn, int64(length)); err != nil {
 				return
 			}
-			switch {
-			case kind == 4 && flags&1 == 0:
+			if kind == 4 && flags&1 == 0 {
 				writeFrame(conn, 4, 1, 0, nil) // the client's SETTINGS are acknowledged
-			case kind == 1 && s.refused.CompareAndSwap(0, 1):
-				writeFrame(conn, 3, 0, stream, []byte{0, 0, 0, 7}) // RST_STREAM, REFUSED_STREAM
-			case kind == 0 && flags&1 == 1 && stream > 1:
-				writeFrame(conn, 1, 5, stream, []byte{0x88}) // HEADERS, the last of the stream: ":status: 200"
 			}
+			serve(conn, kind, flags, uint32(head[5])<<24|uint32(head[6])<<16|uint32(head[7])<<8|uint32(head[8]))
 		}
 	})
-	s.url = strings.Replace(base, "http:", "https:", 1)
-	return s
+	return &frameServer{url: strings.Replace(base, "http:", "https:", 1), client: donor.Client()}
 }
 
 func writeFrame(w io.Writer, kind, flags byte, stream uint32, payload []byte) {
@@ -434,6 +448,16 @@ func TestFault27Proxy(t *testing.T) {
 			requireNoCanary(t, errors.Unwrap(result.Err).Error())
 		})
 	}
+	t.Run("CONNECT answered 407, over a user's transport", func(t *testing.T) {
+		proxy := newServer(t, func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(407) })
+		u, err := url.Parse(proxy.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		client := &http.Client{Transport: &http.Transport{Proxy: http.ProxyURL(u)}}
+		h := newTestHTTP(t, HTTPConfig{Endpoint: "https://segment.example.com", Client: client})
+		check(t, h.Deliver(t.Context(), newBatch(1, "m")), Configuration, 0)
+	})
 	t.Run("plain request answered 407", func(t *testing.T) {
 		h := toHandler(t, func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(407) })
 		check(t, h.Deliver(t.Context(), newBatch(1, "m")), Configuration, 407)

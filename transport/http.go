@@ -33,10 +33,10 @@ type HTTPConfig struct {
 	// Endpoint replaces the region's Tracking API, for a proxy or a test server. It takes whatever region.ParseTrackingURL
 	// takes. Defaults to Region.Tracking().
 	Endpoint string
-	// Client is used for its Transport, Timeout and Jar; it is copied, and never written to. Its redirect policy is replaced:
-	// redirects are not followed. Where its Transport sets no limits on proxies, TLS versions and the size of headers, there
-	// are none. Defaults to a client of HTTP's own, with TLS 1.2 or later, 64 idle connections that end after 30 s, and the
-	// proxy that the environment names.
+	// Client is used for its Transport, Timeout and Jar; it is copied, and never written to. Redirects are not followed,
+	// whatever its policy. TLS versions, proxies, idle connections and the size of headers are then its Transport's business.
+	// Defaults to a client of HTTP's own: TLS 1.2 or later, the proxy that the environment names, up to 64 idle connections
+	// that end after 30 s, and at most 64 KiB of headers.
 	Client *http.Client
 	// Gzip compresses the bodies of requests.
 	Gzip bool
@@ -54,7 +54,9 @@ type HTTPConfig struct {
 // HTTP is the Transport that posts batches to the Tracking API's batch call.
 //
 // Each Deliver is one attempt. Where a connection breaks before anything of the batch was handed to it, the request is begun
-// again at once, at most twice; where a token was refused, once, with a new one. All else is left to the caller.
+// again at once, at most twice; where a token was refused, once, with a new one. All else is left to the caller. A Result counts
+// these requests, and those that net/http begins again by itself because the server saw nothing of them or refused the
+// stream; it does not count requests for tokens.
 //
 // After five attempts in a row that failed for the server's or the network's sake it closes its idle connections, so that the
 // next one resolves the host name again. An HTTP is made by NewHTTP, is safe for concurrent use and has no goroutines of its own.
@@ -129,7 +131,7 @@ func (c *HTTPConfig) endpoint(problems *ConfigError) string {
 	}
 	base, err := region.ParseTrackingURL(c.Endpoint)
 	if err != nil {
-		problems.add("Endpoint", err.Error())
+		problems.addURL("Endpoint", err)
 	}
 	return base
 }

@@ -77,7 +77,7 @@ func newTokenSource(c OAuthConfig, r region.Region, client *http.Client, problem
 	if c.TokenServer != "" {
 		var err error
 		if base, err = region.ParseBaseURL(c.TokenServer); err != nil {
-			problems.add("OAuth.TokenServer", err.Error())
+			problems.addURL("OAuth.TokenServer", err)
 		}
 		// The call itself is what the documentation shows.
 		base = strings.TrimSuffix(base, "/token")

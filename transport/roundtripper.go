@@ -65,11 +65,13 @@ func (e *proxyError) class() Class {
 	return Configuration
 }
 
+const noProxy = "the proxy did not make a connection"
+
 func (e *proxyError) reason() string {
 	if e.status == 0 {
 		return "the address of the proxy is not valid"
 	}
-	return "the proxy did not make a connection"
+	return noProxy
 }
 
 // roundTripper stands between net/http's client and the RoundTripper that does the work, and holds it to the contract.
@@ -128,5 +130,5 @@ func (e *panicError) Error() string {
 
 func (e *panicError) Unwrap() error { return e.cause }
 
-// noRedirect has net/http's client return an answer of the 300s as it is.
+// noRedirect has net/http's client return an answer of the 300s as it is, should it ever come to ask.
 func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }

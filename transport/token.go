@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"io"
 	"math/rand/v2"
 	"net/http"
@@ -83,7 +82,7 @@ func (s *tokenSource) get(ctx context.Context) (*token, Result) {
 				return nil, s.failed(ctx.Err())
 			}
 			if waiting.failed && !waiting.left {
-				return nil, waiting.failure.copied()
+				return nil, waiting.failure
 			}
 			continue
 		}
@@ -100,15 +99,6 @@ func (s *tokenSource) get(ctx context.Context) (*token, Result) {
 		}
 		return nil, failure
 	}
-}
-
-// copied returns r with an error of its own, so that callers who share a flight do not share what they may change.
-func (r Result) copied() Result {
-	if failure, ok := errors.AsType[*Error](r.Err); ok {
-		own := *failure
-		r.Err = &own
-	}
-	return r
 }
 
 // fly gets a token for all who wait for it.
