@@ -93,6 +93,7 @@ func (d *Dispatcher) judge(l *lane, b *batch, r transport.Result, now time.Time)
 		return Rejected
 	case transport.Split:
 		if l.key.refusals++; l.key.refusals > maxRefusals {
+			l.key.refusals = 0 // the batch that asks again may have one bad message like any other
 			l.key.fail(r, now)
 			return Rejected
 		}
