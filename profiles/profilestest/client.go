@@ -5,6 +5,10 @@
 //	signUp(client)
 //	sent.Require(t, actions.SendTrack{UserID: "u1", Event: "Signed Up"})
 //
+// Saved mappings are tested without a client, by data: a JSON file beside the destination's says what becomes of which record.
+//
+//	profilestest.RunMappings(t, "destination.json", "destination.tests.json")
+//
 // Nothing leaves the process. For a server that behaves as Segment's does, with its limits, faults and profiles, see package
 // transporttest.
 package profilestest
