@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"math"
 	"testing"
 )
 
@@ -79,5 +80,30 @@ func BenchmarkCompile(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// TestAllocations holds what a record costs: two for each object of the result, and two for each text that is new.
+func TestAllocations(t *testing.T) {
+	ceilings := map[string]float64{
+		"path": 2, "six directives": 8, "template": 4, "case": 4, "replace": 4, "if": 2, "json encode": 5,
+	}
+	record := benchmarkRecord()
+	for _, bench := range benchmarks {
+		ceiling, ok := ceilings[bench.name]
+		if !ok {
+			continue
+		}
+		m, err := Compile(bench.settings)
+		if err != nil {
+			t.Fatal(err)
+		}
+		least := math.Inf(1) // the pool of runs may be emptied at any time
+		for range 50 {
+			least = min(least, testing.AllocsPerRun(1, func() { m.Resolve(record) }))
+		}
+		if least > ceiling {
+			t.Errorf("%s: %v allocations, at most %v", bench.name, least, ceiling)
+		}
 	}
 }
