@@ -10,7 +10,7 @@ const (
 	MaxLiquid = 1000
 )
 
-// Limits against mappings and records that are made to cost too much. No mapping of a use comes near them.
+// Limits against mappings and records that are made to cost too much. No mapping that is in use comes near them.
 const (
 	// MaxDepth is how many objects and arrays may lie within each other in a mapping, and in a value that a directive has to
 	// walk through (@flatten, @json, @excludeWhenNull).

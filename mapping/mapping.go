@@ -64,9 +64,12 @@ func (m *Mapping) Paths() []string { return slices.Clone(m.paths) }
 // deeper may be shared with the record and with other results, so treat it as read-only, and do not write to the record
 // while a result is in use. Neither is written to here.
 //
-// Values of the record may be of any type that jsvalue.Of knows: JSON's, with integers and json.Number keeping their digits, and
-// what database/sql scans. The result is nil, without an error, when a directive for the whole mapping finds nothing.
-// The error is a *ResolveError.
+// The record's values may be those of decoded JSON and of database/sql, and any other that has a JSON form; integers and
+// json.Number keep their digits. Where a path ends at a value of another type than JSON's, the result has it in JSON's:
+// integers and floats of other sizes widened, times as RFC 3339 text, bytes as base64, typed maps and slices as
+// map[string]any and []any.
+//
+// The result is nil, without an error, when a directive for the whole mapping finds nothing. The error is a *ResolveError.
 func (m *Mapping) Resolve(record map[string]any) (map[string]any, error) {
 	v, err := m.resolve(record)
 	if err != nil || jsvalue.IsUndefined(v) {

@@ -3,6 +3,7 @@ package mapping
 import (
 	"cmp"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -136,12 +137,12 @@ func arrayIndex(name string) (int, bool) {
 	if name == "" || len(name) > 10 || name[0] == '0' && name != "0" {
 		return 0, false
 	}
-	n := 0
+	n := int64(0)
 	for i := range len(name) {
 		if name[i] < '0' || name[i] > '9' {
 			return 0, false
 		}
-		n = n*10 + int(name[i]-'0')
+		n = n*10 + int64(name[i]-'0')
 	}
-	return n, n < 1<<32-1
+	return int(n), n < min(math.MaxUint32, math.MaxInt)
 }
