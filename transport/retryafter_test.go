@@ -37,7 +37,7 @@ func TestRetryAfter(t *testing.T) {
 		{"300", http.Header{"Retry-After": {"300"}}, MaxRetryAfter},
 		{"301", http.Header{"Retry-After": {"301"}}, MaxRetryAfter},
 		{"10^18", http.Header{"Retry-After": {"1000000000000000000"}}, MaxRetryAfter},
-		{"MaxInt64", http.Header{"Retry-After": {strconv.Itoa(math.MaxInt64)}}, MaxRetryAfter},
+		{"MaxInt64", http.Header{"Retry-After": {strconv.FormatInt(math.MaxInt64, 10)}}, MaxRetryAfter},
 		{"400 digits", http.Header{"Retry-After": {strings.Repeat("9", 400)}}, MaxRetryAfter},
 		{"400 digits and a fraction", http.Header{"Retry-After": {strings.Repeat("9", 400) + ".5"}}, MaxRetryAfter},
 		{"a date", http.Header{"Retry-After": {date(90 * time.Second)}}, 90 * time.Second},
