@@ -113,7 +113,11 @@ func size(r *run, v any, _ []any) any {
 func sum(r *run, v any, args []any) any {
 	var names []string
 	if a := arg(args, 0); truthy(a) {
-		names = strings.Split(r.text(a), ".")
+		text := r.text(a)
+		if !r.items(strings.Count(text, ".") + 1) {
+			return undefined
+		}
+		names = strings.Split(text, ".")
 	}
 	total := 0.0
 	for _, item := range list(v) {
@@ -184,7 +188,7 @@ func where(r *run, v any, args []any) any {
 	out := make([]any, 0, len(items))
 	wanted := arg(args, 1)
 	for _, item := range items {
-		if !r.step(1) {
+		if !r.step(1 + len(src)) { // the path may be as long as it likes
 			return undefined
 		}
 		item = of(item)

@@ -99,6 +99,9 @@ func (b *budget) look() {
 // read takes the steps for going through n bytes of text.
 func (b *budget) read(n int) bool { return b.step(n/bytesPerStep + 1) }
 
+// walk takes the steps for going through n bytes of text character by character.
+func (b *budget) walk(n int) bool { return b.step(n/8 + 1) }
+
 // use takes n bytes of memory, and the steps for filling them.
 func (b *budget) use(n int) bool {
 	b.want(float64(n))
@@ -138,8 +141,7 @@ func (b *budget) grow(dst []byte, n int) ([]byte, bool) {
 // substring is substring, and takes the steps for finding where units lie in text that is not ASCII.
 func (r *run) substring(s string, from, to int) string {
 	if to > len(s) || !isASCII(s[:to]) {
-		const bytesPerSearch = 8
-		r.step(min(to, len(s)) / bytesPerSearch)
+		r.walk(min(to, len(s)))
 	}
 	return substring(s, from, to)
 }

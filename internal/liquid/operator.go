@@ -60,7 +60,7 @@ func (r *run) ordered(o operator, left, right any) bool {
 	a, textA := left.(string)
 	b, textB := right.(string)
 	if textA && textB {
-		if !r.read(min(len(a), len(b))) {
+		if !r.walk(min(len(a), len(b))) {
 			return false
 		}
 		return holds(o, float64(compareUnits(a, b)), 0)
@@ -88,10 +88,10 @@ func holds(o operator, a, b float64) bool {
 // equal tells whether a == b: without conversion, arrays item by item, an object only to itself.
 func (r *run) equal(a, b any, depth int) bool {
 	if d, ok := a.(drop); ok {
-		return d.equals(b)
+		return r.equalDrop(d, b)
 	}
 	if d, ok := b.(drop); ok {
-		return d.equals(a)
+		return r.equalDrop(d, a)
 	}
 	switch x := a.(type) {
 	case []any:
@@ -112,6 +112,13 @@ func (r *run) equal(a, b any, depth int) bool {
 	x, okX := jsvalue.Float(a)
 	y, okY := jsvalue.Float(b)
 	return okX && okY && x == y
+}
+
+func (r *run) equalDrop(d drop, v any) bool {
+	if s, ok := v.(string); ok && !r.walk(len(s)) {
+		return false
+	}
+	return d.equals(v)
 }
 
 func (r *run) equalArrays(a, b []any, depth int) bool {

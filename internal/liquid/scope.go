@@ -8,6 +8,9 @@ func (r *run) lookup(key any) any {
 		return undefined
 	}
 	name := r.propertyKey(key)
+	if !r.read(len(name)) {
+		return undefined
+	}
 	if v, ok := r.assigned[name]; ok {
 		return v
 	}
@@ -35,7 +38,11 @@ func (r *run) member(v, key any) any {
 	if list, ok := v.([]any); ok && isNumber(key) {
 		return r.element(list, key)
 	}
-	if m := r.own(v, r.propertyKey(key)); m != undefined {
+	name := r.propertyKey(key)
+	if !r.read(len(name)) {
+		return undefined
+	}
+	if m := r.own(v, name); m != undefined {
 		return m
 	}
 	list, isList := v.([]any)

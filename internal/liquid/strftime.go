@@ -42,6 +42,10 @@ func (r *run) strftime(d moment, format string) any {
 		}
 		out = appendText(out, format[:at])
 		format = format[at:]
+		const stepsPerDirective = 8
+		if !r.step(stepsPerDirective) {
+			return undefined
+		}
 		spec, size := parseDirective(format)
 		text, ok := r.shown(d, spec)
 		if size == 0 || !ok {
