@@ -64,7 +64,7 @@ type FieldError struct {
 	Rule Rule
 	// Limit is the rule's limit, in the unit that Rule says; 0 where it has none.
 	Limit int
-	// Reason completes "the value ..." for RuleUnencodable, and is empty for the other rules.
+	// Reason completes "the value ..." for RuleUnencodable, says what is wrong for RuleWriteKey, and is empty for the other rules.
 	Reason string
 }
 
@@ -113,6 +113,8 @@ func (e FieldError) Error() string {
 		return subject + "need Email Subscription Status (email_subscription_status)"
 	case RuleUnencodable:
 		return subject + "has no JSON form: the value " + e.Reason
+	case RuleWriteKey:
+		return subject + "cannot be used: " + e.Reason
 	case RuleUnknownAction:
 		return "the action must be sendIdentify, sendGroup, sendTrack or sendSubscription"
 	}

@@ -27,6 +27,7 @@ const (
 	RuleGroupsWithoutStatus                  // groups_without_status: subscription groups without an email status
 	RuleUnencodable                          // unencodable: a value that JSON has no form for; FieldError.Path says which
 	RuleUnknownAction                        // unknown_action: not one of the four actions
+	RuleWriteKey                             // write_key: a Profile Space that cannot be a write key; FieldError.Reason says why
 )
 
 var ruleNames = [...]string{
@@ -46,6 +47,7 @@ var ruleNames = [...]string{
 	RuleGroupsWithoutStatus:  "groups_without_status",
 	RuleUnencodable:          "unencodable",
 	RuleUnknownAction:        "unknown_action",
+	RuleWriteKey:             "write_key",
 }
 
 // String returns the rule's word, "" for the zero value, and Rule(n) for what is no rule.

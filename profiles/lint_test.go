@@ -154,7 +154,7 @@ func TestLint(t *testing.T) {
 		{name: "broken directive is told once", destination: api("sendIdentify", identify, byUser+`,"traits":{"a":{"@liquid":"{{"}}`, ""), samples: []string{aUser},
 			want: []string{"/traits/a/@liquid directive error: Invalid"}},
 		{name: "Profile Space of a sample", destination: api("sendIdentify", identify, strings.Replace(byUser, `"key"`, `{"@path":"$.traits.plan"}`, 1), ""),
-			samples: []string{strings.Replace(aUser, "pro", "p r o", 1)}, want: []string{" invalid warning: write key has a character"}},
+			samples: []string{strings.Replace(aUser, "pro", "p r o", 1)}, want: []string{"/engage_space invalid warning: write key has a character"}},
 
 		// mappings that are switched off
 		{name: "off and fit", destination: api("sendIdentify", identify, byUser, `,"enabled":false`), samples: []string{aUser}},

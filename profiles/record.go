@@ -2,12 +2,10 @@ package profiles
 
 import (
 	"errors"
-	"fmt"
 	"strconv"
 	"unicode/utf8"
 
 	"github.com/segmentprofiles/segmentprofiles-go/actions"
-	"github.com/segmentprofiles/segmentprofiles-go/internal/jsonenc"
 	"github.com/segmentprofiles/segmentprofiles-go/internal/jsvalue"
 	"github.com/segmentprofiles/segmentprofiles-go/internal/messageid"
 	"github.com/segmentprofiles/segmentprofiles-go/transport"
@@ -113,12 +111,22 @@ func (m *Mapping) draft(rec Record) draft {
 		var key string
 		if key, spaceErr = actions.SpaceFromFields(d.fields); spaceErr == nil {
 			d.space = NewWriteKey(key)
-			spaceErr = d.space.Err()
+			spaceErr = notAKey(m.kind, d.space.Err())
 		}
 	}
 	d.action, d.err = actions.FromFields(m.kind, d.fields)
 	d.err = together(m.kind, spaceErr, d.err)
 	return d
+}
+
+// notAKey returns what is wrong with a key that a record gave, as a problem of its field.
+func notAKey(kind actions.Kind, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &actions.Error{Action: kind, Fields: []actions.FieldError{
+		{Field: spaceField, Label: "Profile Space", Rule: actions.RuleWriteKey, Reason: err.Error()},
+	}}
 }
 
 // together makes one error of what is wrong with the Profile Space and with the other fields.
@@ -167,9 +175,9 @@ const rowKey = "__segment_id"
 // deriveID makes an id for a message whose record has none: the same for the same record of the same input, another when its
 // content changes, for the server remembers ids for a day.
 func (d *Destination) deriveID(dr *draft, rec Record, ordinal int, run string) (string, error) {
-	content, err := jsonenc.Append(nil, dr.fields, jsonenc.Options{Sorted: true})
+	content, _, err := actions.Append(nil, actions.WithMessageID(dr.action, "-"), actions.AppendOptions{Sorted: true})
 	if err != nil {
-		return "", fmt.Errorf("making a messageId of the fields: %w", err)
+		return "", err
 	}
 	identity := strconv.Itoa(ordinal)
 	if properties, ok := jsvalue.Of(rec["properties"]).(map[string]any); ok && properties[rowKey] != nil {

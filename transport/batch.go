@@ -62,13 +62,13 @@ func (b *Batch) Joined() []byte {
 }
 
 // Slice returns the messages from i up to but not including j as a batch of its own, with the same key and Retry. It shares
-// the bytes of b.
+// the bytes of b until something is appended to it. It must not be Reset.
 func (b *Batch) Slice(i, j int) *Batch {
-	s := &Batch{WriteKey: b.WriteKey, Retry: b.Retry, buf: b.buf, ends: b.ends[i:j:j]}
-	if i < j {
-		s.begin = b.start(i)
+	if i == j {
+		return &Batch{WriteKey: b.WriteKey, Retry: b.Retry}
 	}
-	return s
+	end := b.ends[j-1]
+	return &Batch{WriteKey: b.WriteKey, Retry: b.Retry, buf: b.buf[:end:end], begin: b.start(i), ends: b.ends[i:j:j]}
 }
 
 // Clone returns a copy that shares nothing with b.

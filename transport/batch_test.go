@@ -115,3 +115,23 @@ func TestBatchFits(t *testing.T) {
 		}
 	})
 }
+
+func TestAppendToASliceLeavesTheParentAlone(t *testing.T) {
+	var b Batch
+	for _, m := range []string{`{"a":1}`, `{"b":2}`, `{"c":3}`} {
+		b.Append([]byte(m))
+	}
+	left, none := b.Slice(0, 1), b.Slice(1, 1)
+	left.Append([]byte(`{"d":4}`))
+	none.Append([]byte(`{"e":5}`))
+	for _, c := range []struct{ got, want string }{
+		{string(b.Joined()), `{"a":1},{"b":2},{"c":3}`},
+		{string(left.Joined()), `{"a":1},{"d":4}`},
+		{string(left.Message(1)), `{"d":4}`},
+		{string(none.Joined()), `{"e":5}`},
+	} {
+		if c.got != c.want {
+			t.Errorf("got %s, want %s", c.got, c.want)
+		}
+	}
+}

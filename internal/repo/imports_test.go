@@ -40,8 +40,7 @@ var arrows = map[string]struct{ own, others []string }{
 	},
 	"transport/transporttest": {own: []string{"transport"}, others: []string{"github.com/klauspost/compress"}},
 	"profiles": {
-		own: []string{"region", "actions", "mapping", "transport", "internal/dispatch", "internal/jsonenc", "internal/jsvalue",
-			"internal/messageid"},
+		own:    []string{"region", "actions", "mapping", "transport", "internal/dispatch", "internal/jsvalue", "internal/messageid"},
 		others: []string{"github.com/go-playground/validator/v10"},
 	},
 	"profiles/profilestest": {
