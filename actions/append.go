@@ -72,7 +72,7 @@ func build(a Action) (Message, error) {
 // append appends the message, its members in the order of their names. It trusts that w is valid. The error is jsonenc's.
 func (w *wire) append(dst []byte, o AppendOptions) ([]byte, Encoded, error) {
 	enc := Encoded{Kind: w.kind, Profile: w.profile()}
-	values := jsonenc.Options{Sorted: o.Sorted}
+	values := jsonenc.Options{Sorted: o.Sorted, Max: MaxMessageBytes}
 	start := len(dst)
 	var err error
 
@@ -252,7 +252,7 @@ func withinMember(err error, name string) error {
 	if !errors.As(err, &e) {
 		return err
 	}
-	return &jsonenc.Error{Path: pointer(name) + e.Path, Reason: e.Reason}
+	return &jsonenc.Error{Path: pointer(name) + e.Path, Reason: e.Reason, TooLarge: e.TooLarge}
 }
 
 // pointer returns a member's name as a token of a JSON pointer.

@@ -360,3 +360,21 @@ func TestUnencodableValuesAreAllNamed(t *testing.T) {
 		}
 	}
 }
+
+// A resolved mapping may hold one value of the record many times: that is a message too large, found without writing it out.
+func TestAppendOfAValueThatExpands(t *testing.T) {
+	var v any = "0123456789"
+	for range 40 {
+		v = []any{v, v}
+	}
+	for _, a := range []actions.Action{
+		actions.SendIdentify{UserID: "u", Traits: actions.Traits{"v": v}},
+		actions.SendTrack{UserID: "u", Event: "E", Consent: actions.Consent{CategoryPreferences: map[string]bool{}, Extra: map[string]any{"v": v}}},
+	} {
+		_, _, err := actions.Append(nil, a, actions.AppendOptions{})
+		var of *actions.Error
+		if !errors.As(err, &of) || len(of.Fields) != 1 || of.Fields[0].Rule != actions.RuleMessageTooLarge {
+			t.Errorf("%s: %v", a.Kind(), err)
+		}
+	}
+}

@@ -69,8 +69,9 @@ type FieldError struct {
 }
 
 var (
-	unknownAction = FieldError{Field: fieldAction, Label: "Action", Rule: RuleUnknownAction}
-	unknownStatus = FieldError{Field: "status", Label: "Subscription status", Rule: RuleUnknownStatus}
+	unknownAction   = FieldError{Field: fieldAction, Label: "Action", Rule: RuleUnknownAction}
+	messageTooLarge = FieldError{Field: fieldMessage, Label: "Message", Rule: RuleMessageTooLarge, Limit: MaxMessageBytes}
+	unknownStatus   = FieldError{Field: "status", Label: "Subscription status", Rule: RuleUnknownStatus}
 )
 
 // problem returns the FieldError of a field that broke a rule.

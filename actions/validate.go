@@ -91,20 +91,32 @@ func (w *wire) problems(a Action) []FieldError {
 
 // encodingProblems lists what only encoding shows: values without a JSON form, and the size.
 func (w *wire) encodingProblems(o AppendOptions) []FieldError {
-	var problems []FieldError
-	if _, err := jsonenc.Append(nil, w.members, jsonenc.Options{}); err != nil {
-		problems = append(problems, unencodable(w.membersField(), err))
+	values := jsonenc.Options{Max: MaxMessageBytes}
+	_, membersErr := jsonenc.Append(nil, w.members, values)
+	_, consentErr := w.consent.append(nil, values)
+	if isTooLarge(membersErr) || isTooLarge(consentErr) {
+		return []FieldError{messageTooLarge}
 	}
-	if _, err := w.consent.append(nil, jsonenc.Options{}); err != nil {
-		problems = append(problems, unencodable(fieldConsent, err))
+	var problems []FieldError
+	if membersErr != nil {
+		problems = append(problems, unencodable(w.membersField(), membersErr))
+	}
+	if consentErr != nil {
+		problems = append(problems, unencodable(fieldConsent, consentErr))
 	}
 	if len(problems) > 0 {
 		return problems
 	}
 	if text, _, err := w.append(nil, o); err == nil && len(text) > MaxMessageBytes {
-		return []FieldError{{Field: fieldMessage, Label: "Message", Rule: RuleMessageTooLarge, Limit: MaxMessageBytes}}
+		return []FieldError{messageTooLarge}
 	}
 	return nil
+}
+
+// isTooLarge tells whether encoding was given up because the value is larger than a message may be.
+func isTooLarge(err error) bool {
+	var e *jsonenc.Error
+	return errors.As(err, &e) && e.TooLarge
 }
 
 // rules is validator with the actions' rules. Building it and reading a type's tags is slow, so it is made once, and not

@@ -21,6 +21,9 @@ const MaxDepth = 64
 type Options struct {
 	// Sorted writes the members of objects in the order of their names' bytes. Without it their order is any.
 	Sorted bool
+	// Max, where it is above 0, is about how many bytes are wanted at most: once more are written, Append gives up with an Error
+	// that is TooLarge. A small value may hold the same large one many times over.
+	Max int
 }
 
 // Append appends v to dst as compact JSON and returns the longer slice.
@@ -34,6 +37,9 @@ type Options struct {
 // Append keeps nothing of v and may be called from any number of goroutines, as long as v is not written to meanwhile.
 func Append(dst []byte, v any, o Options) ([]byte, error) {
 	e := encoder{sorted: o.Sorted}
+	if o.Max > 0 {
+		e.limit = len(dst) + o.Max
+	}
 	out, err := e.value(dst, v, 0)
 	if err != nil {
 		return dst, err
@@ -47,6 +53,8 @@ type Error struct {
 	Path string
 	// Reason completes the sentence "the value ...". It never holds the value itself.
 	Reason string
+	// TooLarge tells that the value was given up because of Options.Max.
+	TooLarge bool
 }
 
 func (e *Error) Error() string {
@@ -62,10 +70,20 @@ const (
 	notJSON   = "is raw JSON that is not valid"
 	badTime   = "is a time outside the years 0 to 9999, or with an offset of a day or more"
 	tooDeep   = "is nested deeper than 64 levels"
+	tooLarge  = "is too large"
 )
 
 type encoder struct {
 	sorted bool
+	limit  int // length of dst at which to give up; 0 is none
+}
+
+// full returns the error of a value that has become too large.
+func (e *encoder) full(dst []byte) error {
+	if e.limit > 0 && len(dst) > e.limit {
+		return &Error{Reason: tooLarge, TooLarge: true}
+	}
+	return nil
 }
 
 // value appends v, which lies within depth containers.
@@ -166,7 +184,7 @@ func (e *encoder) member(dst []byte, name string, v any, depth int) ([]byte, err
 	if err != nil {
 		return dst, within(err, name)
 	}
-	return append(dst, ','), nil
+	return append(dst, ','), e.full(dst)
 }
 
 func (e *encoder) array(dst []byte, items []any, depth int) ([]byte, error) {
@@ -183,6 +201,9 @@ func (e *encoder) array(dst []byte, items []any, depth int) ([]byte, error) {
 			return dst, within(err, strconv.Itoa(i))
 		}
 		dst = append(dst, ',')
+		if err = e.full(dst); err != nil {
+			return dst, err
+		}
 	}
 	return closeWith(dst, ']'), nil
 }

@@ -261,3 +261,26 @@ func TestAppendAfterError(t *testing.T) {
 		t.Fatalf("got %s, %v", got, err)
 	}
 }
+
+// A value that holds another many times over, at every level, would take more memory than there is.
+func TestAppendStopsAtMax(t *testing.T) {
+	var v any = "0123456789"
+	for range 30 {
+		v = []any{v, map[string]any{"a": v, "b": v}, v}
+	}
+	dst := []byte("before")
+	out, err := jsonenc.Append(dst, v, jsonenc.Options{Max: 10_000})
+	var of *jsonenc.Error
+	if !errors.As(err, &of) || !of.TooLarge {
+		t.Errorf("error %v", err)
+	}
+	if string(out) != "before" || cap(out) > 64_000 {
+		t.Errorf("came back with %d bytes of %d", len(out), cap(out))
+	}
+	small := []any{"a", []any{1}, map[string]any{"b": []string{"c"}}}
+	for _, limit := range []int{0, 1_000} {
+		if out, err := jsonenc.Append(nil, small, jsonenc.Options{Max: limit}); err != nil || string(out) != `["a",[1],{"b":["c"]}]` {
+			t.Errorf("with Max %d: %s, %v", limit, out, err)
+		}
+	}
+}

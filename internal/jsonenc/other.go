@@ -120,6 +120,9 @@ func (e *encoder) typedArray(dst []byte, items reflect.Value, depth int) ([]byte
 			return dst, within(err, strconv.Itoa(i))
 		}
 		dst = append(dst, ',')
+		if err = e.full(dst); err != nil {
+			return dst, err
+		}
 	}
 	return closeWith(dst, ']'), nil
 }
