@@ -11,7 +11,10 @@ import (
 // Mapping is a compiled mapping. Make one with Compile; the zero value resolves every record to an empty object. It never
 // changes, so that any number of goroutines may use it at once. It must not be copied.
 type Mapping struct {
-	root     node
+	// root resolves the whole mapping. It is a function, not a node, because a mapping may hold a write key, and fmt and other
+	// dumpers follow pointers to values but not functions.
+	root     func(r *run, v any) (any, error)
+	object   bool // root makes a new object of each record
 	paths    []string
 	warnings []Problem
 	// transforms says that a result may hold a value of the record many times over, so that it has to be measured.
@@ -42,8 +45,10 @@ func Compile(settings map[string]any) (*Mapping, error) {
 	}
 	b := builder{paths: map[string]struct{}{}, origin: from}
 	root := b.build(whole, scope{record: true})
+	_, isObject := root.(*object)
 	return &Mapping{
-		root:       root,
+		root:       root.resolve,
+		object:     isObject,
 		paths:      slices.Sorted(maps.Keys(b.paths)),
 		warnings:   b.warnings,
 		transforms: b.transforms,
@@ -97,14 +102,14 @@ func (m *Mapping) resolve(record map[string]any) (any, error) {
 	defer m.runs.Put(r)
 	r.reset()
 
-	v, err := m.root.resolve(r, record)
+	v, err := m.root(r, record)
 	if err != nil {
 		return nil, err
 	}
 	if r.unfinished || m.transforms {
 		return r.finish(v, place{path: "/"}, 0)
 	}
-	if _, ok := m.root.(*object); ok {
+	if m.object {
 		return v, nil
 	}
 	if x, ok := v.(map[string]any); ok {

@@ -40,8 +40,9 @@ type Mapping struct {
 	// The Profile Space: of the mapping, where its engage_space is a plain value; or among its fields, where it is looked up in
 	// each record; or else the client's.
 	space     WriteKey
-	hasSpace  bool // the mapping has an engage_space member
-	ownFields bool // the mapping is one directive, which may give anything
+	hasSpace  bool     // the mapping has an engage_space member
+	ownFields bool     // the mapping is one directive, which may give anything
+	beside    WriteKey // a plain key beside that directive, kept to be left out of previews
 
 	saved func() saved // what the file says, for Lint
 }

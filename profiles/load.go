@@ -305,6 +305,8 @@ func (p *destinationParser) compileFields(m *Mapping, members map[string]any, pa
 	p.checkNames(m, fields, path, form)
 	if _, m.ownFields = fields[wholeMapping]; !m.ownFields {
 		fields = p.takeSpace(m, fields, path)
+	} else if key, ok := fields[spaceField].(string); ok {
+		m.beside = NewWriteKey(key)
 	}
 	var err error
 	if m.fields, err = mapping.Compile(fields); err == nil {

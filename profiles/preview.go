@@ -3,6 +3,7 @@ package profiles
 import (
 	"encoding/json"
 	"maps"
+	"slices"
 
 	"github.com/segmentprofiles/segmentprofiles-go/actions"
 )
@@ -49,14 +50,41 @@ func (d *Destination) Preview(rec Record, ordinal int) Preview {
 	return p
 }
 
-// redact returns the draft's fields with a placeholder for the Profile Space's key.
+// redact returns the draft's fields with a placeholder for the Profile Space's key, wherever it stands.
 func redact(d *draft) map[string]any {
 	if d.fields == nil {
 		return nil
 	}
+	keys := []WriteKey{d.space, d.mapping.beside}
 	fields := maps.Clone(d.fields)
+	for name, v := range fields {
+		fields[name] = redactValue(v, keys)
+	}
 	if _, ok := fields[spaceField]; ok || !d.space.IsZero() {
 		fields[spaceField] = d.space.String()
 	}
 	return fields
+}
+
+// redactValue returns v, or a copy of it with a placeholder for each string that is one of the keys.
+func redactValue(v any, keys []WriteKey) any {
+	switch x := v.(type) {
+	case string:
+		if x != "" && slices.Contains(keys, NewWriteKey(x)) {
+			return NewWriteKey(x).String()
+		}
+	case []any:
+		out := make([]any, len(x))
+		for i := range x {
+			out[i] = redactValue(x[i], keys)
+		}
+		return out
+	case map[string]any:
+		out := make(map[string]any, len(x))
+		for name := range x {
+			out[name] = redactValue(x[name], keys)
+		}
+		return out
+	}
+	return v
 }

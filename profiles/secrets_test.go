@@ -131,8 +131,19 @@ func TestNoKeyAndNoEmailIsShown(t *testing.T) {
 
 	dest := parse(t, `{"mappings":[{"action":"sendIdentify","trigger":"type = \"identify\"","fields":{"engage_space":"`+canaryKey+`","user_id":{"@path":"$.userId"}}}]}`)
 	s.dump("destination", dest, *dest, struct{ d *profiles.Destination }{dest})
-	for _, m := range dest.Mappings() {
-		s.dump("mapping", m, *m)
+	for _, fields := range []string{
+		`{"engage_space":"` + canaryKey + `"}`, `{"engage_space":{"@literal":"` + canaryKey + `"}}`, `{"engage_space":{"@template":"` + canaryKey + `"}}`,
+		`{"engage_space":"` + canaryKey + `","__segment_internal_directive":{"@literal":{}}}`,
+		`{"__segment_internal_directive":{"@literal":{"engage_space":"` + canaryKey + `"}}}`,
+	} {
+		d := parse(t, `{"mappings":[{"action":"sendIdentify","trigger":"type = \"identify\"","fields":`+fields+`}]}`)
+		for _, m := range d.Mappings() {
+			s.dump("mapping "+fields[:16], d, m, *m, struct{ m *profiles.Mapping }{m}, []*profiles.Mapping{m})
+		}
+		s.dump("preview", fmt.Sprint(d.Preview(record(t, `{"type":"identify"}`), 0).Messages))
+		for _, f := range d.Lint() {
+			s.dump("finding", f)
+		}
 	}
 	for _, payload := range []string{
 		`{"type":"identify","userId":["` + canaryEmail + `",2]}`, `{"type":"identify","userId":""}`,
