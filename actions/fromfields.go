@@ -230,14 +230,24 @@ func (r *reader) consent() Consent {
 	return c
 }
 
-// timestamp reads a timestamp. An array of one text is none to Segment, although an array of one number is.
+// timestamp reads a timestamp. An array of one number is that number, also where the number is a text, but an array of one
+// date is none: that is how Segment reads fields that take texts and numbers.
 func (r *reader) timestamp() time.Time {
 	v := r.fields[fieldTimestamp]
 	t, ok := v.(time.Time)
 	if !ok {
 		v = jsvalue.Of(v)
-		if items, isArray := v.([]any); isArray && len(items) == 1 && jsvalue.IsNumber(jsvalue.Of(items[0])) {
-			v = jsvalue.Of(items[0])
+		if items, isArray := v.([]any); isArray && len(items) == 1 {
+			switch item := jsvalue.Of(items[0]).(type) {
+			case string:
+				if n := jsvalue.ParseNumber(item); item != "" && !math.IsNaN(n) {
+					v = n
+				}
+			default:
+				if jsvalue.IsNumber(item) {
+					v = item
+				}
+			}
 		}
 		if v == "" || jsvalue.IsNullish(v) {
 			return time.Time{}

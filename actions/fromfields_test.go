@@ -2,6 +2,7 @@ package actions_test
 
 import (
 	"encoding/json"
+	"errors"
 	"math"
 	"testing"
 	"time"
@@ -104,6 +105,43 @@ func TestFromFieldsEveryField(t *testing.T) {
 		got, err := actions.FromFields(want.Kind(), fields)
 		if diff := cmp.Diff(want, got); diff != "" || err != nil {
 			t.Errorf("%v: %v, %s", want.Kind(), err, diff)
+		}
+	}
+}
+
+// Segment reads an array of one as a number wherever it can be one, and has no date in an array.
+func TestFromFieldsTimestampInAnArray(t *testing.T) {
+	at := time.Unix(1_700_000_000, 0).UTC()
+	for _, c := range []struct {
+		name string
+		item any
+		want time.Time
+		rule string
+	}{
+		{"a number", json.Number("1700000000"), at, ""},
+		{"digits", "1700000000", at, ""},
+		{"a number with a fraction", "1700000000.5", at.Add(time.Second / 2), ""},
+		{"a number as JavaScript reads it", " 17e8 ", at, ""},
+		{"zero", "0", time.Unix(0, 0).UTC(), ""},
+		{"a date", "2023-11-14", time.Time{}, "wrong_type"},
+		{"the empty string", "", time.Time{}, "wrong_type"},
+		{"a word", "x", time.Time{}, "wrong_type"},
+		{"a boolean", true, time.Time{}, "wrong_type"},
+		{"null", nil, time.Time{}, "wrong_type"},
+		{"an array", []any{"1700000000"}, time.Time{}, "wrong_type"},
+		{"a number below zero", "-1", time.Time{}, "timestamp_range"},
+		{"a number without end", "Infinity", time.Time{}, "timestamp"},
+	} {
+		a, err := actions.FromFields(actions.KindIdentify, map[string]any{"user_id": "u", "timestamp": []any{c.item}})
+		if c.rule != "" {
+			var wrong *actions.Error
+			if !errors.As(err, &wrong) || len(wrong.Fields) != 1 || wrong.Fields[0].Field != "timestamp" || wrong.Fields[0].Rule.String() != c.rule {
+				t.Errorf("%s: %v, %v, want %s", c.name, a, err, c.rule)
+			}
+			continue
+		}
+		if diff := cmp.Diff(actions.Action(actions.SendIdentify{UserID: "u", Timestamp: c.want}), a); diff != "" || err != nil {
+			t.Errorf("%s: %v, %s", c.name, err, diff)
 		}
 	}
 }
