@@ -70,8 +70,8 @@ func redact(d *draft) map[string]any {
 func redactValue(v any, keys []WriteKey) any {
 	switch x := v.(type) {
 	case string:
-		if x != "" && slices.Contains(keys, NewWriteKey(x)) {
-			return NewWriteKey(x).String()
+		if i := slices.IndexFunc(keys, func(k WriteKey) bool { return !k.IsZero() && k.Reveal() == x }); i >= 0 {
+			return keys[i].String()
 		}
 	case []any:
 		out := make([]any, len(x))
