@@ -69,21 +69,27 @@ func New(cfg Config) (*Client, error) {
 
 // Send delivers one action to the client's own Profile Space and waits for its outcome, without lingering: it may wait for a
 // round trip, a retry or the rate. The error is nil only for an Accepted message; else it is an *Error, whose Status says how the
-// message ended, or wraps ErrClosed. If ctx ends while the message waits for room, it is not sent, and the error wraps ctx's; if
-// ctx ends later the status is Pending: the message goes on, and its outcome goes to Hooks.Outcome.
+// message ended, and is the outcome's. If ctx ends while the message waits for room, the status is NotQueued, and the message is not
+// sent; if ctx ends later it is Pending: the message goes on, and what became of it is told to Hooks.Outcome, as for every message
+// that was queued.
+//
+// A message without a timestamp gets the time of the call. One without a MessageID gets a new one.
 func (c *Client) Send(ctx context.Context, a actions.Action) (Outcome, error) {
 	return c.space.Send(ctx, a)
 }
 
 // Enqueue queues one action for the client's own Profile Space. Once it has returned nil the message has exactly one outcome,
 // told to Hooks.Outcome. Where there is no room it waits for some until ctx ends; ctx bounds that wait and nothing else. The
-// error is an *Error with status Invalid where the action breaks a rule, or wraps ErrClosed or ctx's error.
+// error is an *Error: Invalid where the action breaks a rule, which the hook is not told, or NotQueued, around ErrClosed or ctx's
+// error.
 //
-// A message without a timestamp gets the time of the call. The action is encoded before Enqueue returns: its maps may be changed
-// afterwards.
+// A message without a timestamp gets the time of the call. One without a MessageID gets a new one; to find a message again in the
+// hook, give it one. A message that is queued already under the same id is not queued twice if it has the same content, and both
+// end as the first does; with other content it is Invalid, because Segment would drop it. The action is encoded before Enqueue
+// returns: its maps may be changed afterwards.
 func (c *Client) Enqueue(ctx context.Context, a actions.Action) error { return c.space.Enqueue(ctx, a) }
 
-// TryEnqueue is Enqueue without the wait: where there is no room the error wraps ErrQueueFull.
+// TryEnqueue is Enqueue without the wait: where there is no room the error is NotQueued, around ErrQueueFull.
 func (c *Client) TryEnqueue(a actions.Action) error { return c.space.TryEnqueue(a) }
 
 // Space returns a handle on another Profile Space with the same queue, limits and lifecycle. It costs nothing and needs no
@@ -118,7 +124,9 @@ func (c *Client) Shutdown(ctx context.Context) error {
 	return err
 }
 
-// Close is Shutdown with Config.CloseTimeout.
+// Close is Shutdown with Config.CloseTimeout, 10 s where it is not set. A queue that is longer than what the rate lets through in
+// that time is not delivered: Flush first, with as long a context as it may take. When Close has returned nil, every outcome has
+// been told to the hooks, and they have returned. A later Close returns the same.
 func (c *Client) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), c.cfg.CloseTimeout)
 	defer cancel()

@@ -259,7 +259,7 @@ func TestQueueFullAndClosed(t *testing.T) {
 	if err := client.Enqueue(t.Context(), actions.SendIdentify{UserID: "u"}); !errors.Is(err, profiles.ErrClosed) {
 		t.Errorf("Enqueue after Close: %v", err)
 	}
-	if o, err := client.Send(t.Context(), actions.SendIdentify{UserID: "u"}); !errors.Is(err, profiles.ErrClosed) || o.Status != profiles.Canceled {
+	if o, err := client.Send(t.Context(), actions.SendIdentify{UserID: "u"}); !errors.Is(err, profiles.ErrClosed) || o.Status != profiles.NotQueued {
 		t.Errorf("Send after Close: %v, %+v", err, o)
 	}
 	for _, err := range client.Process(t.Context(), shop(t), records(t, `{"type":"identify","userId":"u"}`)) {

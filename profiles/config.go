@@ -84,8 +84,8 @@ type Config struct {
 
 	// Hooks are called while the client works.
 	Hooks Hooks
-	// Logger, where set, is told what an operator has to know: a key that is not accepted, a pause that the server asked for,
-	// messages that ended unaccepted. It is given ids, counts and codes, never what a message holds, nor a key.
+	// Logger, where set, is told what an operator has to know: attempts that failed, keys that are not accepted, pauses that the
+	// server asked for, what a shutdown gave up. It is given ids, counts and codes, never what a message holds, nor a key.
 	Logger *slog.Logger
 }
 

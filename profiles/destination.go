@@ -77,11 +77,11 @@ func (m *Mapping) Enabled() bool { return m.enabled }
 // An Input says where records come from. The zero value is an input without a name or a model.
 type Input struct {
 	// Name tells one input from another, a file's name or a table's. A record without a messageId of its own gets one made of
-	// the destination, the mapping, Name, the record's place in the input, its content and Generation: the same when the input
-	// is processed again. Without a Name the ids are new each time.
+	// the destination, the mapping, the Profile Space, Name, Model, the record's place in the input (or its properties.__segment_id),
+	// its content and Generation: the same when the input is processed again. Without a Name the ids are new each time.
 	Name string
 	// Model is the model that the records belong to. A mapping with a modelId takes only its own model's records. Required
-	// where an enabled mapping has one.
+	// where an enabled mapping has one; one that no mapping has is a mistake then.
 	Model string
 	// Start is the place in the input of the first record that is given, for a run that goes on from a checkpoint: places, and
 	// with them ids, are then what they would have been in one run.

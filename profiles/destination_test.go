@@ -85,7 +85,7 @@ func TestBadDestinations(t *testing.T) {
 			"\"user_id\":{\"@nope\":1},\n\"properties\":{\"a\":{\"@path\":1}}}}]}",
 			[]string{"3 /mappings/0/fields/properties/a/@path", "2 /mappings/0/fields/user_id"}},
 		{"same id twice", `{"mappings":[{"id":"a","action":"sendTrack","trigger":"type = \"a\"","fields":{}},
-			{"id":"a","action":"sendTrack","trigger":"type = \"a\"","fields":{}}]}`, []string{"1 "}},
+			{"id":"a","action":"sendTrack","trigger":"type = \"a\"","fields":{}}]}`, []string{"2 /mappings/1/id"}},
 		{"51 mappings", `{"mappings":[` + strings.TrimSuffix(strings.Repeat(`{},`, 51), ",") + `]}`, []string{"1 /mappings"}},
 		{"answer without subscriptions", `{"data":{}}`, []string{"1 /data"}},
 		{"all at once", `{"region":"moon","mappings":[{"action":"x","trigger":"","fields":1}]}`,

@@ -24,8 +24,15 @@
 //		if err != nil {
 //			break // the source, the context or the client ended the range
 //		}
-//		// The fate of record outcome.Index is known: move the checkpoint, or keep outcome.Err().
+//		if !outcome.Done() {
+//			break // not the record's fault: read it again in a later run
+//		}
+//		// Keep outcome.Err() where there is one, and move the checkpoint past record outcome.Index.
 //	}
+//
+// A record is decoded JSON: an event payload as Segment has them (type, event, userId, traits, properties, context), or a row of a
+// warehouse, shaped as saved warehouse mappings expect it: {"type": "track", "event": "new", "updated" or "deleted", "properties": {its
+// columns, "__segment_id": its key}}.
 //
 // A record runs through every enabled mapping whose trigger matches; it may give several messages, or none. Destination.Preview
 // shows what a record would send, and Destination.Lint what is wrong with the mappings, both without a client.
@@ -36,6 +43,9 @@
 //
 //   - Accepted: the server answered that it took the message. Nothing better can be said: it says so before it looks.
 //   - Rejected: the server refused it for good. A batch that is refused for one bad message is halved until that one stands alone.
+//     Where the server refuses the write key or the token (401, 403), or it is not the Tracking API that answers (404, a redirect, a
+//     page), the whole batch is Rejected, and so is, unsent, all that comes for that key in the next 30 seconds; then one batch asks
+//     again.
 //   - Exhausted: it was tried until Config.Deadline.
 //   - Canceled: the client was shut down, or the Process stopped, before it was accepted.
 //
@@ -49,7 +59,8 @@
 // # Limits
 //
 // A client sends at most Config.EventsPerSecond, 1,000 by default, which is what Segment takes from one workspace; clients in one
-// process share that by sharing a Limiter. When the server asks for quiet, the whole client keeps it. A single profile takes about
+// process share that by sharing a Limiter. What failed is tried again after a random part of 0.5 s, 1 s, 2 s and so on up to 60 s;
+// when the server asks for quiet with Retry-After, the whole client keeps it. A single profile takes about
 // 25 events a second: Stats.HotEvents counts what was sent beyond that. The queue is bounded by messages and bytes.
 //
 // # The end

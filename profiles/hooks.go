@@ -8,7 +8,8 @@ import "time"
 // A hook may call the client's methods, but should use TryEnqueue instead of Enqueue: the room that Enqueue waits for may be its
 // own.
 type Hooks struct {
-	// Outcome is called once for each admitted message, typed or from a record.
+	// Outcome is called once for each message that was queued, typed or from a record, and also where a Send or a Process is told
+	// the same. What was Invalid or NotQueued never was queued, and is not told here.
 	Outcome func(Outcome)
 	// Attempt is called after each request.
 	Attempt func(Attempt)

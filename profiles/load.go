@@ -80,13 +80,6 @@ func (p *destinationParser) parse() *Destination {
 	if len(p.problems) == 0 && len(d.mappings) == 0 {
 		p.problem("", nil, "has no mappings")
 	}
-	seen := make(map[string]bool, len(d.mappings))
-	for _, m := range d.mappings {
-		if seen[m.id] {
-			p.problem("", nil, "two mappings have the same id, those at place %d and before", m.ordinal+1)
-		}
-		seen[m.id] = true
-	}
 	return d
 }
 
@@ -241,6 +234,11 @@ func (p *destinationParser) parseMapping(d *Destination, v any, path string, for
 			m.id = s
 		}
 	}
+	for _, other := range d.mappings[:m.ordinal] {
+		if other.id == m.id {
+			p.problem(path+"/id", nil, "is the id of an earlier mapping as well")
+		}
+	}
 	if v := members["name"]; v != nil {
 		m.name, _ = p.str(v, path+"/name")
 	}
@@ -286,8 +284,17 @@ func (p *destinationParser) compileTrigger(m *Mapping, members map[string]any, p
 	}
 	var err error
 	if m.trigger, err = mapping.CompileTrigger(s); err != nil {
-		p.problem(path+"/trigger", err, "%v", err)
+		p.problem(path+"/trigger", err, "%s", triggerReason(err))
 	}
+}
+
+// triggerReason returns a trigger's error without the word that the path says already.
+func triggerReason(err error) string {
+	var at *mapping.TriggerError
+	if errors.As(err, &at) {
+		return fmt.Sprintf("at offset %d: %s", at.Offset, at.Reason)
+	}
+	return err.Error()
 }
 
 func (p *destinationParser) compileFields(m *Mapping, members map[string]any, path string, form mappingForm) {

@@ -48,7 +48,7 @@ func logAttempt(logger *slog.Logger, a dispatch.AttemptInfo) {
 	case transport.Credentials:
 		level, what = slog.LevelError, "write key or token not accepted"
 	case transport.Configuration:
-		level, what = slog.LevelError, "not the Tracking API that answered"
+		level, what = slog.LevelError, "not accepted by what answers at the endpoint"
 	case transport.Final:
 		level, what = slog.LevelError, "batch refused for good"
 	case transport.Retry:

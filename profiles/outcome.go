@@ -9,7 +9,7 @@ import (
 	"github.com/segmentprofiles/segmentprofiles-go/transport"
 )
 
-// Why a message was not taken into the queue. Both are wrapped by what the methods return: use errors.Is.
+// Why a message was not taken into the queue: the cause of an *Error with status NotQueued. Use errors.Is.
 var (
 	// ErrClosed: the client has been shut down.
 	ErrClosed = errors.New("client is closed")
@@ -25,7 +25,9 @@ type Outcome struct {
 	Space WriteKey
 	// Mapping is the id of the mapping that gave the message, empty for a typed action.
 	Mapping string
-	// Attempts is how many requests carried the message, and HTTPStatus what the last of them was answered; 0 without one.
+	// Attempts is how many attempts were made with the message, and HTTPStatus what the last of them was answered; 0 without one.
+	// A Rejected message without an attempt was not sent because its key had just been refused: see Rejected in the package
+	// comment.
 	Attempts, HTTPStatus int
 	// Ambiguous is true where a message that is not Accepted may have been taken all the same: a request with it broke off.
 	Ambiguous bool
@@ -47,10 +49,13 @@ func (o Outcome) Message() []byte {
 
 // An Error tells why a message was not accepted.
 type Error struct {
-	// Status is Canceled, Exhausted, Rejected, Invalid or Pending.
+	// Status is Canceled, Exhausted, Rejected, Invalid, Pending or NotQueued.
 	Status    Status
 	MessageID string // empty where the message had none yet
-	// Err is the cause: an *actions.Error, a *mapping.ResolveError, a *transport.Error, or a context's error.
+	// Err is the cause: an *actions.Error or a *mapping.ResolveError for a message that is Invalid for what it holds, and another
+	// error where it is its Profile Space's key, or its messageId is queued already with other content; a *transport.Error of the
+	// last attempt for one that is Rejected, Exhausted or Canceled; a context's error, ErrClosed or ErrQueueFull for one that is
+	// Pending or NotQueued.
 	Err error
 }
 
@@ -94,19 +99,30 @@ func outcomeOf(s *dispatch.Settlement, id string) Outcome {
 	}
 	cause := s.Result.Err
 	switch {
+	case o.Status == Rejected && o.Attempts == 0:
+		o.HTTPStatus = 0
+		cause = fmt.Errorf("not sent, because an earlier request with the same write key failed: %w", orClass(cause, s.Result))
 	case o.Status == Canceled && cause == nil:
 		cause = errShutdown
 	case o.Status == Canceled:
 		cause = fmt.Errorf("%w; the last attempt: %w", errShutdown, cause)
 	case cause == nil && o.Status == Exhausted:
 		cause = errDeadline
-	case cause == nil:
-		cause = fmt.Errorf("answered with class %s", s.Result.Class)
+	default:
+		cause = orClass(cause, s.Result)
 	}
 	o.Err = &Error{Status: o.Status, MessageID: o.MessageID, Err: cause}
 	body := bytes.Clone(s.Body)
 	o.message = func() []byte { return body }
 	return o
+}
+
+// orClass returns a result's error, or one that names its class where a transport gave none.
+func orClass(err error, r transport.Result) error {
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("answered with class %s", r.Class)
 }
 
 func statusOf(s dispatch.Status) Status {
@@ -121,7 +137,8 @@ func statusOf(s dispatch.Status) Status {
 	return Canceled
 }
 
-// WriteKey is the write key of a Profile Space's source. See transport.WriteKey: it never prints.
+// WriteKey is the write key of a Profile Space's source. See transport.WriteKey: it never prints. Its method Err tells whether
+// Segment could take it: New checks Config.WriteKey, and a program with several keys can check the others at its start.
 type WriteKey = transport.WriteKey
 
 // NewWriteKey makes a WriteKey of its text. It does not fail; New, and the methods of a Space, report a key that Segment could

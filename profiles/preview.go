@@ -21,7 +21,8 @@ type MessagePreview struct {
 	Mapping *Mapping
 	// Fields are the mapping's fields as resolved, the Profile Space's key replaced by a placeholder; nil where they could not be.
 	Fields map[string]any
-	// MessageID is the id that the message would have. Where the record has none and the input no name, a real run has another.
+	// MessageID is the id that the message would have. Where it is made because the record has none, a real run has another if the
+	// input has no name, or if the Profile Space is the client's.
 	MessageID string
 	// Message is the message as it would be sent, members sorted; nil where there is a problem.
 	Message json.RawMessage
@@ -32,7 +33,7 @@ type MessagePreview struct {
 // Preview shows what a record, the one at place ordinal of its input, would send through the destination. It needs no client and
 // sends nothing. What it returns holds what the record holds: personal data.
 func (d *Destination) Preview(rec Record, ordinal int) Preview {
-	drafts, skip := d.drafts(rec, ordinal, d.run, nil)
+	drafts, skip := d.drafts(rec, origin{ordinal: ordinal, run: d.run}, nil)
 	p := Preview{Skip: skip}
 	for i := range drafts {
 		dr := &drafts[i]

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+
+	"github.com/segmentprofiles/segmentprofiles-go/transport"
 )
 
 // A RecordOutcome is what became of one record.
@@ -20,6 +22,24 @@ type RecordOutcome struct {
 	Outcomes []Outcome
 }
 
+// Done tells whether the record is done with, so that a checkpoint may move past it: it was accepted or skipped, or is at fault
+// itself (Invalid, or Rejected for what it holds). It is false where the record should be read again in a later run: it was
+// Canceled or Exhausted, or Rejected because the write key or the endpoint is not accepted.
+func (o RecordOutcome) Done() bool {
+	for _, m := range o.Outcomes {
+		switch m.Status {
+		case Canceled, Exhausted, Pending:
+			return false
+		case Rejected:
+			var cause *transport.Error
+			if errors.As(m.Err, &cause) && (cause.Class == transport.Credentials || cause.Class == transport.Configuration) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // Err returns why the record was not accepted: the errors of its messages, joined, or nil for an Accepted or Skipped one.
 func (o RecordOutcome) Err() error {
 	var errs []error
@@ -31,14 +51,18 @@ func (o RecordOutcome) Err() error {
 	return errors.Join(errs...)
 }
 
-// Process runs records through a destination's mappings, delivers what they give, and yields one outcome for each record, in the
-// order of the input: once it is yielded, the record's fate is known, and a checkpoint may move past it.
+// Process runs records through a destination's mappings, delivers what they give, and yields one outcome for each record that was
+// read, in the order of the input. A checkpoint may move past a record whose outcome is Done, and should stop at the first that is
+// not.
 //
 // Records are read by a goroutine of their own, at most Config.Window ahead of the oldest one without an outcome. A record that
-// cannot be mapped is Invalid, and the rest go on. What ends the range is an error that it yields last, after the outcomes of all
-// records that were read: the source's own, ctx's, ErrClosed, or a *DestinationError where dest does not fit the client (see
-// Check). If ctx ends, or the loop is left early, Process stops reading, cancels what is not on the wire, and waits for what is: for
-// at most Config.AttemptTimeout, and for the source's present record.
+// cannot be mapped, or for which the source yields a *BadRecord, is Invalid, and the rest go on. What ends the range is an error
+// that it yields last, after the outcomes of all records that were read: the source's own; ctx's, or ErrClosed, where not all was
+// read or messages were Canceled; or a *DestinationError where dest does not fit the client (see Check). A panic of the source is
+// raised again in the goroutine of the loop.
+//
+// If ctx ends, or the loop is left early, Process stops reading, cancels what is not on the wire, and waits for what is: for at
+// most Config.AttemptTimeout, and for the source's present record. Where it has to be quick, lower that timeout.
 //
 // The client may be used for other things meanwhile, other Processes included.
 func (c *Client) Process(ctx context.Context, dest *Destination, records iter.Seq2[Record, error]) iter.Seq2[RecordOutcome, error] {
@@ -76,7 +100,10 @@ func (c *Client) Check(dest *Destination) error {
 	if dest.region.Valid() && c.cfg.Region.Valid() && dest.region != c.cfg.Region && c.cfg.Endpoint == "" && c.cfg.Transport == nil {
 		problems = append(problems, DestinationProblem{Path: "/region", Reason: fmt.Sprintf("is %s, and the client's is %s", dest.region, c.cfg.Region)})
 	}
+	models, known := false, false
 	for _, m := range dest.mappings {
+		models = models || m.modelID != ""
+		known = known || m.modelID == dest.input.Model
 		if !m.enabled {
 			continue
 		}
@@ -86,6 +113,9 @@ func (c *Client) Check(dest *Destination) error {
 		if m.modelID != "" && dest.input.Model == "" {
 			problems = append(problems, DestinationProblem{Reason: fmt.Sprintf("mapping %q takes the records of one model, and the input does not name its model: use Destination.For", m.id)})
 		}
+	}
+	if models && !known && dest.input.Model != "" {
+		problems = append(problems, DestinationProblem{Reason: "no mapping takes the records of the model that the input names"})
 	}
 	if len(problems) > 0 {
 		return &DestinationError{Problems: problems}

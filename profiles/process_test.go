@@ -192,6 +192,9 @@ func TestModels(t *testing.T) {
 	if fmt.Sprint(got) != "[B C]" {
 		t.Errorf("sent %v, want those of the model and of none", got)
 	}
+	if err := client.Check(d.For(profiles.Input{Model: "oders"})); err == nil {
+		t.Error("a model that no mapping has passes")
+	}
 }
 
 func TestInvalidRecordsDoNotStopTheRest(t *testing.T) {
@@ -306,23 +309,29 @@ func TestBreakCancelsAndWaits(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		read := 0
-		first := true
-		for range client.Process(t.Context(), shop(t), numbered(1000, &read)) {
-			if first {
-				first = false
-				recorder.Hold()
-				go func() {
-					time.Sleep(time.Second)
-					recorder.Release()
-				}()
-				synctest.Wait()
-				break
+		source := func(yield func(profiles.Record, error) bool) {
+			read := 0
+			for r, err := range numbered(1000, &read) {
+				if read == 100 {
+					time.Sleep(time.Second) // the first ones are accepted meanwhile
+				}
+				if !yield(r, err) {
+					return
+				}
 			}
+		}
+		for range client.Process(t.Context(), shop(t), source) {
+			recorder.Hold()
+			time.Sleep(2 * time.Second) // all the others are queued, some of them are on the wire
+			go func() {
+				time.Sleep(time.Second)
+				recorder.Release()
+			}()
+			break
 		}
 		synctest.Wait()
 		sent := len(recorder.Messages())
-		if outcomes[profiles.Accepted] != sent || outcomes[profiles.Canceled] == 0 || outcomes[profiles.Accepted]+outcomes[profiles.Canceled] != client.Stats().Admitted {
+		if sent < 99 || outcomes[profiles.Accepted] != sent || outcomes[profiles.Canceled] == 0 || outcomes[profiles.Accepted]+outcomes[profiles.Canceled] != client.Stats().Admitted {
 			t.Errorf("outcomes %v, with %d sent and %d admitted", outcomes, sent, client.Stats().Admitted)
 		}
 		if err := client.Close(); err != nil {
@@ -363,6 +372,108 @@ func TestContextEndsTheRange(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// The source had no more records when the context ended, but not all of them were accepted: that is not a good end.
+func TestContextEndsTheRangeOfADrainedSource(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		recorder := new(transporttest.Recorder)
+		client, err := profiles.New(profiles.Config{Transport: recorder, WriteKey: spaceKey, AttemptTimeout: time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		recorder.Hold()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		read, checkpoint := 0, 0
+		var last error
+		for o, err := range client.Process(ctx, shop(t), numbered(50, &read)) {
+			if last = err; err == nil && o.Done() {
+				checkpoint++
+			}
+		}
+		if !errors.Is(last, context.DeadlineExceeded) || checkpoint != 0 {
+			t.Errorf("the range ended with %v, the checkpoint at %d", last, checkpoint)
+		}
+		recorder.Release()
+		if err := client.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestShutdownEndsTheRange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		recorder := new(transporttest.Recorder)
+		client, err := profiles.New(profiles.Config{Transport: recorder, WriteKey: spaceKey})
+		if err != nil {
+			t.Fatal(err)
+		}
+		recorder.Hold()
+		go func() {
+			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+			defer cancel()
+			_ = client.Shutdown(ctx) // gives up everything: that is the point
+		}()
+		read := 0
+		var last error
+		for _, err := range client.Process(t.Context(), shop(t), numbered(50, &read)) {
+			last = err
+		}
+		if !errors.Is(last, profiles.ErrClosed) {
+			t.Errorf("the range ended with %v", last)
+		}
+	})
+}
+
+func TestDoneSaysWhetherACheckpointMayMove(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		fail transport.Class
+		send string
+		want bool
+	}{
+		{"accepted", transport.Accepted, `{"type":"group","userId":"u","groupId":"g"}`, true},
+		{"skipped", transport.Accepted, `{"type":"page"}`, true},
+		{"invalid", transport.Accepted, `{"type":"group","userId":"u"}`, true},
+		{"rejected for what it holds", transport.Split, `{"type":"group","userId":"u","groupId":"g"}`, true},
+		{"rejected for the key", transport.Credentials, `{"type":"group","userId":"u","groupId":"g"}`, false},
+		{"rejected for the endpoint", transport.Configuration, `{"type":"group","userId":"u","groupId":"g"}`, false},
+	} {
+		client, sent := profilestest.NewClient(t)
+		sent.Recorder().Fail(c.fail)
+		if o := process(t, client, shop(t), records(t, c.send))[0]; o.Done() != c.want {
+			t.Errorf("%s (%s): Done is %v", c.name, o.Status, o.Done())
+		}
+	}
+}
+
+func TestBadRecordsAreInvalidAndTheRestGoOn(t *testing.T) {
+	client, _ := profilestest.NewClient(t)
+	broken := errors.New("line 2: not JSON")
+	source := func(yield func(profiles.Record, error) bool) {
+		_ = yield(profiles.Record{"type": "identify", "userId": "u1"}, nil) &&
+			yield(nil, &profiles.BadRecord{Err: broken}) &&
+			yield(profiles.Record{"type": "identify", "userId": "u2"}, nil)
+	}
+	outcomes := process(t, client, shop(t), source)
+	if len(outcomes) != 3 || outcomes[1].Status != profiles.Invalid || outcomes[1].Index != 1 || !errors.Is(outcomes[1].Err(), broken) || !outcomes[1].Done() {
+		t.Errorf("outcomes %+v", outcomes)
+	}
+	if outcomes[0].Status != profiles.Accepted || outcomes[2].Status != profiles.Accepted {
+		t.Errorf("the good records ended %s and %s", outcomes[0].Status, outcomes[2].Status)
+	}
+}
+
+func TestIDsDependOnTheProfileSpace(t *testing.T) {
+	_, server := newServed(t)
+	for _, key := range []string{"staging-key", "production-key"} {
+		client := newClient(t, profiles.Config{Endpoint: server.URL(), WriteKey: profiles.NewWriteKey(key)})
+		process(t, client, shop(t).For(profiles.Input{Name: "rows"}), records(t, `{"type":"group","userId":"u1","groupId":"g1"}`))
+	}
+	if s := server.Stats(); s.Kept != 2 || s.Duplicates != 0 {
+		t.Errorf("the server kept %d messages and took %d for duplicates", s.Kept, s.Duplicates)
+	}
 }
 
 func TestSourceErrorEndsTheRangeAfterTheOutcomes(t *testing.T) {

@@ -46,19 +46,38 @@ func (s Skip) String() string {
 	return "unknown"
 }
 
+// A BadRecord is what a source yields in place of a record that it could not read: a line that is not JSON, a row of the wrong
+// shape. The record is Invalid, with this as its error, and the rest go on; any other error ends the range.
+type BadRecord struct {
+	// Err is why. Its text should say where, and no value.
+	Err error
+}
+
+// Error is Err's.
+func (e *BadRecord) Error() string { return e.Err.Error() }
+
+// Unwrap returns Err.
+func (e *BadRecord) Unwrap() error { return e.Err }
+
+// An origin says where a record comes from, and where it goes unless its mapping says otherwise.
+type origin struct {
+	ordinal int    // place in its input
+	run     string // tells one run over an input without a name from another
+	space   WriteKey
+}
+
 // A draft is what one mapping made of a record.
 type draft struct {
 	mapping *Mapping
 	fields  map[string]any // resolved
 	action  actions.Action
 	id      string
-	space   WriteKey // zero: the client's
+	space   WriteKey
 	err     error
 }
 
-// drafts runs a record through the destination's mappings. The ordinal is the record's place in its input, from 0, and run tells
-// one run over an input without a name from another.
-func (d *Destination) drafts(rec Record, ordinal int, run string, out []draft) ([]draft, Skip) {
+// drafts runs a record through the destination's mappings.
+func (d *Destination) drafts(rec Record, from origin, out []draft) ([]draft, Skip) {
 	if !d.enabled {
 		return out, SkipDisabled
 	}
@@ -71,9 +90,9 @@ func (d *Destination) drafts(rec Record, ordinal int, run string, out []draft) (
 			continue
 		}
 		matched = true
-		dr := m.draft(rec)
+		dr := m.draft(rec, from.space)
 		if dr.err == nil {
-			dr.err = d.identify(&dr, out, rec, ordinal, run)
+			dr.err = d.identify(&dr, out, rec, from)
 		}
 		out = append(out, dr)
 	}
@@ -100,14 +119,17 @@ func switchedOff(rec Record) bool {
 	return named && jsvalue.Of(all) == false
 }
 
-// draft resolves the mapping against a record.
-func (m *Mapping) draft(rec Record) draft {
+// draft resolves the mapping against a record. Where the mapping names no Profile Space the message is for the given one.
+func (m *Mapping) draft(rec Record, space WriteKey) draft {
 	d := draft{mapping: m, space: m.space}
+	if !m.hasSpace {
+		d.space = space
+	}
 	if d.fields, d.err = m.fields.Resolve(rec); d.err != nil {
 		return d
 	}
 	var spaceErr error
-	if _, resolved := d.fields[spaceField]; m.space.IsZero() && (m.hasSpace || resolved) {
+	if _, resolved := d.fields[spaceField]; resolved || m.hasSpace && m.space.IsZero() {
 		var key string
 		if key, spaceErr = actions.SpaceFromFields(d.fields); spaceErr == nil {
 			d.space = NewWriteKey(key)
@@ -146,10 +168,10 @@ func together(kind actions.Kind, space, fields error) error {
 
 // identify gives the draft its messageId. The first message of a record keeps the id that its mapping gives; a later one with the
 // same id gets its mapping's id added, for the server drops the second message under one id in silence.
-func (d *Destination) identify(dr *draft, before []draft, rec Record, ordinal int, run string) error {
+func (d *Destination) identify(dr *draft, before []draft, rec Record, from origin) error {
 	dr.id = actions.MessageID(dr.action)
 	if dr.id == "" {
-		id, err := d.deriveID(dr, rec, ordinal, run)
+		id, err := d.deriveID(dr, rec, from)
 		if err != nil {
 			return err
 		}
@@ -173,19 +195,20 @@ func (d *Destination) identify(dr *draft, before []draft, rec Record, ordinal in
 const rowKey = "__segment_id"
 
 // deriveID makes an id for a message whose record has none: the same for the same record of the same input, another when its
-// content changes, for the server remembers ids for a day.
-func (d *Destination) deriveID(dr *draft, rec Record, ordinal int, run string) (string, error) {
+// content changes, for the server remembers ids for a day, and over all Profile Spaces.
+func (d *Destination) deriveID(dr *draft, rec Record, from origin) (string, error) {
 	content, _, err := actions.Append(nil, actions.WithMessageID(dr.action, "-"), actions.AppendOptions{Sorted: true})
 	if err != nil {
 		return "", err
 	}
-	identity := strconv.Itoa(ordinal)
+	identity := strconv.Itoa(from.ordinal)
 	if properties, ok := jsvalue.Of(rec["properties"]).(map[string]any); ok && properties[rowKey] != nil {
 		identity = "row " + jsvalue.String(jsvalue.Of(properties[rowKey]))
 	}
+	run := from.run
 	if d.input.Name != "" {
 		run = ""
 	}
-	return messageid.Hash(d.name, dr.mapping.id, d.input.Name, d.input.Model, identity, string(content),
+	return messageid.Hash(d.name, dr.mapping.id, dr.space.Reveal(), d.input.Name, d.input.Model, identity, string(content),
 		strconv.Itoa(d.input.Generation), run), nil
 }

@@ -3,7 +3,7 @@ package profiles
 import "time"
 
 // A Report sums up a Process. Skipped counts records, and so do Records and Matched; the other statuses count messages. The zero
-// value is an empty report. A Report is not safe for concurrent use.
+// value is an empty report without mappings. Read back from its JSON it goes on counting. A Report is not safe for concurrent use.
 type Report struct {
 	Records int `json:"records"` // records with an outcome
 	Matched int `json:"matched"` // of those, the ones that gave at least one message, Invalid ones included
@@ -44,9 +44,8 @@ type MappingReport struct {
 
 // NewReport returns an empty report with an entry for each mapping of dest.
 func NewReport(dest *Destination) *Report {
-	r := &Report{Mappings: []MappingReport{}, places: make(map[string]int)}
-	for i, m := range dest.mappings {
-		r.places[m.id] = i
+	r := &Report{Mappings: []MappingReport{}}
+	for _, m := range dest.mappings {
 		r.Mappings = append(r.Mappings, MappingReport{ID: m.id, Name: m.name, Action: m.kind.String(), Enabled: m.enabled})
 	}
 	return r
@@ -63,12 +62,24 @@ func (r *Report) Add(o RecordOutcome) {
 	for _, m := range o.Outcomes {
 		r.Messages++
 		count(m.Status, &r.Accepted, &r.Rejected, &r.Exhausted, &r.Canceled, &r.Invalid)
-		if i, ok := r.places[m.Mapping]; ok {
+		if i, ok := r.place(m.Mapping); ok {
 			of := &r.Mappings[i]
 			of.Messages++
 			count(m.Status, &of.Accepted, &of.Rejected, &of.Exhausted, &of.Canceled, &of.Invalid)
 		}
 	}
+}
+
+// place returns where a mapping's entry is. A report that was read from JSON goes on where it stood.
+func (r *Report) place(id string) (int, bool) {
+	if r.places == nil {
+		r.places = make(map[string]int, len(r.Mappings))
+		for i, m := range r.Mappings {
+			r.places[m.ID] = i
+		}
+	}
+	i, ok := r.places[id]
+	return i, ok
 }
 
 func count(s Status, accepted, rejected, exhausted, canceled, invalid *int) {

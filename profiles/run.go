@@ -35,6 +35,7 @@ type run struct {
 	pending int    // messages that the dispatcher has
 	over    bool   // the reader has ended
 	err     error  // why
+	lost    bool   // an outcome is Canceled
 	thrown  any    // what the source panicked with
 }
 
@@ -66,11 +67,16 @@ func (r *run) read(records iter.Seq2[Record, error]) {
 		signal(r.wake)
 	}()
 	for rec, recErr := range records {
-		if recErr != nil {
+		var bad *BadRecord
+		switch {
+		case errors.As(recErr, &bad):
+			err = r.refuse(bad)
+		case recErr != nil:
 			err = recErr
-			return
+		default:
+			err = r.take(rec)
 		}
-		if err = r.take(rec); err != nil {
+		if err != nil {
 			return
 		}
 	}
@@ -83,14 +89,11 @@ func (r *run) take(rec Record) error {
 		return err
 	}
 	var skip Skip
-	r.drafts, skip = r.dest.drafts(rec, r.dest.input.Start+index, r.name, r.drafts[:0])
+	r.drafts, skip = r.dest.drafts(rec, r.source(index), r.drafts[:0])
 	defer clear(r.drafts)
 	outcomes := make([]Outcome, len(r.drafts))
 	for i := range r.drafts {
 		d := &r.drafts[i]
-		if d.space.IsZero() {
-			d.space = r.client.cfg.WriteKey
-		}
 		outcomes[i] = Outcome{MessageID: d.id, Mapping: d.mapping.id, Space: d.space}
 	}
 	r.mu.Lock()
@@ -108,13 +111,30 @@ func (r *run) take(rec Record) error {
 		if err != nil {
 			r.fail(index, i, &r.drafts[i], err)
 		}
-		var invalid *Error
-		if err != nil && !errors.As(err, &invalid) {
+		if err != nil && !isInvalid(err) {
 			stop = err // the client is closed, or the context has ended
 		}
 	}
 	r.done(index, 1)
 	return stop
+}
+
+// refuse takes a record that the source could not read.
+func (r *run) refuse(bad *BadRecord) error {
+	index, err := r.open()
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	r.slot(index).outcome.Outcomes = []Outcome{{Status: Invalid, Err: &Error{Status: Invalid, Err: bad}}}
+	r.mu.Unlock()
+	r.done(index, 1)
+	return nil
+}
+
+// source says where the record with an index comes from, and where it goes unless its mapping says otherwise.
+func (r *run) source(index int) origin {
+	return origin{ordinal: r.dest.input.Start + index, run: r.name, space: r.client.cfg.WriteKey}
 }
 
 // open waits for a free slot and gives it to the next record.
@@ -186,9 +206,6 @@ func (r *run) offer(d *draft, token uint64) error {
 		r.pending--
 		r.slot(int(token>>8)).pending--
 		r.mu.Unlock()
-		if err == context.Canceled && r.ctx.Err() != nil {
-			return r.ctx.Err()
-		}
 	}
 	return refusal(err, d.id)
 }
@@ -198,13 +215,19 @@ func (r *run) fail(index, i int, d *draft, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	o := &r.slot(index).outcome.Outcomes[i]
-	var invalid *Error
-	if errors.As(err, &invalid) {
-		o.Status, o.Err = invalid.Status, err
+	if isInvalid(err) {
+		o.Status, o.Err = Invalid, err
 		return
 	}
 	o.Status = Canceled
 	o.Err = &Error{Status: Canceled, MessageID: d.id, Err: err}
+	r.lost = true
+}
+
+// isInvalid tells whether an error is about its message alone.
+func isInvalid(err error) bool {
+	var of *Error
+	return errors.As(err, &of) && of.Status == Invalid
 }
 
 // done counts messages of a record as settled.
@@ -232,6 +255,7 @@ func (r *run) Settle(token uint64, s *dispatch.Settlement) {
 	slot.outcome.Outcomes[i] = o
 	slot.pending--
 	r.pending--
+	r.lost = r.lost || o.Status == Canceled
 	wanted := index == r.head && slot.pending == 0 || r.pending == 0
 	r.mu.Unlock()
 	if wanted {
@@ -277,12 +301,18 @@ func worst(outcomes []Outcome) Status {
 	return status
 }
 
-// end returns why the run has ended, and panics with what the source panicked with.
+// end returns why the run has ended, and panics with what the source panicked with. A run that has canceled messages has not ended
+// well, even if the source had no more records.
 func (r *run) end() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.thrown != nil {
+	switch {
+	case r.thrown != nil:
 		panic(r.thrown)
+	case r.err == nil && r.lost && r.ctx.Err() != nil:
+		return r.ctx.Err()
+	case r.err == nil && r.lost:
+		return ErrClosed
 	}
 	return r.err
 }

@@ -52,7 +52,7 @@ func (s Space) TryEnqueue(a actions.Action) error {
 
 // refused is the outcome of a Send that was not admitted.
 func (s Space) refused(err error) Outcome {
-	o := Outcome{Status: Canceled, Space: s.key, Err: err}
+	o := Outcome{Space: s.key, Err: err}
 	var refusal *Error
 	if errors.As(err, &refusal) {
 		o.Status, o.MessageID = refusal.Status, refusal.MessageID
@@ -66,7 +66,7 @@ var scratch = sync.Pool{New: func() any { return new([]byte) }}
 // offer validates and encodes an action and admits it. It returns the message's id where somebody waits for the outcome.
 func (s Space) offer(ctx context.Context, a actions.Action, wait sendSink, block bool) (string, error) {
 	if s.client == nil {
-		return "", fmt.Errorf("space of no client: use Client.Space")
+		return "", &Error{Status: NotQueued, Err: errNoClient}
 	}
 	if s.key.IsZero() {
 		return "", &Error{Status: Invalid, Err: errNoSpace}
@@ -109,6 +109,9 @@ func unique(enc actions.Encoded, body []byte) int {
 	return len(body)
 }
 
+// errNoClient is what the zero Client and the zero Space answer.
+var errNoClient = errors.New("not made by profiles.New")
+
 // errNoSpace is the cause of an Invalid message without a Profile Space.
 var errNoSpace = errors.New("no Profile Space: set Config.WriteKey or use Client.Space")
 
@@ -117,14 +120,16 @@ func refusal(err error, id string) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, dispatch.ErrClosed):
-		return ErrClosed
-	case errors.Is(err, dispatch.ErrQueueFull):
-		return ErrQueueFull
 	case errors.Is(err, dispatch.ErrConflict):
 		return &Error{Status: Invalid, MessageID: id, Err: err}
+	case errors.Is(err, dispatch.ErrClosed):
+		err = ErrClosed
+	case errors.Is(err, dispatch.ErrQueueFull):
+		err = ErrQueueFull
+	default:
+		err = fmt.Errorf("waiting for room in the queue: %w", err)
 	}
-	return fmt.Errorf("waiting for room in the queue: %w", err)
+	return &Error{Status: NotQueued, MessageID: id, Err: err}
 }
 
 // A sendSink hands the outcome of one message to the Send that waits for it.

@@ -23,11 +23,13 @@ const (
 	Invalid
 	// Pending: the context of a Send ended before the outcome. The message is still queued, and its outcome goes to the hook.
 	Pending
+	// NotQueued: the client did not take the message, and nothing will become of it: there was no room, or the client is closed.
+	NotQueued
 )
 
 var statusNames = [...]string{
 	Skipped: "skipped", Accepted: "accepted", Canceled: "canceled", Exhausted: "exhausted", Rejected: "rejected",
-	Invalid: "invalid", Pending: "pending",
+	Invalid: "invalid", Pending: "pending", NotQueued: "not queued",
 }
 
 // String returns the status in lower case.
@@ -54,5 +56,5 @@ func (s *Status) UnmarshalText(text []byte) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("unknown status: one of accepted, canceled, exhausted, invalid, pending, rejected, skipped is wanted")
+	return fmt.Errorf("unknown status: one of accepted, canceled, exhausted, invalid, not queued, pending, rejected, skipped is wanted")
 }

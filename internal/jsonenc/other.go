@@ -152,7 +152,7 @@ func reason(err error) string {
 	var marshaler *json.MarshalerError
 	switch {
 	case errors.As(err, &unsupported):
-		return "holds a " + unsupported.Type.String() + ", which has no JSON form"
+		return "holds a " + unsupported.Type.String()
 	case errors.As(err, &marshaler):
 		return "holds a " + marshaler.Type.String() + " whose Marshaler fails"
 	}
