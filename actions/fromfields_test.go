@@ -38,6 +38,8 @@ func TestFromFieldsText(t *testing.T) {
 		{"an array of one text", []any{"one"}, "one", false},
 		{"an array of one number", []any{json.Number("7")}, "7", false},
 		{"an array of one text, typed", []string{"one"}, "one", false},
+		{"an array of the empty text", []any{""}, "", false},
+		{"an array of null", []any{nil}, "", false},
 		{"a time", time.Date(2024, 1, 2, 3, 4, 5, 0, time.UTC), "2024-01-02T03:04:05Z", false},
 		{"an empty array", []any{}, "", true},
 		{"an array of two", []any{"a", "b"}, "", true},
