@@ -39,12 +39,12 @@ func lintSamples(on *Destination, subjects []*subject, samples []Record) {
 		for _, m := range on.Preview(sample, i).Messages {
 			s := of[m.Mapping]
 			s.matched = append(s.matched, sample)
-			s.fail(m.Err, i+1)
+			s.fail(m.Err, i)
 		}
 	}
 	for _, s := range subjects {
 		for f, in := range s.faults {
-			s.find(f.rule, f.path, fmt.Sprintf("%s: so it is with %d of the %d samples that the trigger matches, the first at place %d",
+			s.find(f.rule, f.path, fmt.Sprintf("%s: so it is with %d of the %d samples that the trigger matches, the first is samples[%d]",
 				f.advice, in.samples, len(s.matched), in.first))
 		}
 	}

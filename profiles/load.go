@@ -42,6 +42,9 @@ func LoadDestination(file string) (*Destination, error) {
 //	{"id": ..., "name": ..., "action": "sendIdentify" | "sendGroup" | "sendTrack" | "sendSubscription",
 //	 "model": ..., "trigger": ..., "enabled": true, "fields": {...}}
 //
+// fields are those of the action, as actions.Fields lists them, and engage_space, the write key of the Profile Space; their values are
+// directives and plain values, as package mapping describes them.
+//
 // Instead of mappings there may be subscriptions, as Segment's Public API gives them: id, name, actionSlug (or actionId), modelId,
 // trigger, enabled and settings, and whatever else it adds. An answer of the Public API is taken as it is: its data member holds
 // subscriptions, or one subscription or destinationSubscription.

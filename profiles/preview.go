@@ -22,7 +22,7 @@ type MessagePreview struct {
 	// Fields are the mapping's fields as resolved, the Profile Space's key replaced by a placeholder; nil where they could not be.
 	Fields map[string]any
 	// MessageID is the id that the message would have. Where it is made because the record has none, a real run has another if the
-	// input has no name, or if the Profile Space is the client's.
+	// input has no name, or if the Profile Space is the client's: see Client.Preview.
 	MessageID string
 	// Message is the message as it would be sent, members sorted; nil where there is a problem.
 	Message json.RawMessage
@@ -33,7 +33,17 @@ type MessagePreview struct {
 // Preview shows what a record, the one at place ordinal of its input, would send through the destination. It needs no client and
 // sends nothing. What it returns holds what the record holds: personal data.
 func (d *Destination) Preview(rec Record, ordinal int) Preview {
-	drafts, skip := d.drafts(rec, origin{ordinal: ordinal, run: d.run}, nil)
+	return d.preview(rec, origin{ordinal: ordinal, run: d.run})
+}
+
+// Preview is dest.Preview for this client: messages whose mapping names no Profile Space are for the client's own, and have the ids
+// that they would have there. Nothing is sent.
+func (c *Client) Preview(dest *Destination, rec Record, ordinal int) Preview {
+	return dest.preview(rec, origin{ordinal: ordinal, run: dest.run, space: c.cfg.WriteKey})
+}
+
+func (d *Destination) preview(rec Record, from origin) Preview {
+	drafts, skip := d.drafts(rec, from, nil)
 	p := Preview{Skip: skip}
 	for i := range drafts {
 		dr := &drafts[i]

@@ -284,7 +284,7 @@ func (j *job) preview(ctx context.Context, stdout io.Writer) (err, outErr error)
 		if err != nil {
 			return err, nil
 		}
-		p := j.dest.Preview(rec, index)
+		p := j.client.Preview(j.dest, rec, index)
 		outcome := profiles.RecordOutcome{Index: index, Skip: p.Skip}
 		if len(p.Messages) == 0 {
 			outcome.Status = profiles.Skipped

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/segmentprofiles/segmentprofiles-go/profiles"
 )
 
 // testOnly marks lines of an example that the README leaves out: what points the code at a stand-in.
@@ -73,4 +75,26 @@ func contains(whole, part []string) bool {
 		}
 	}
 	return false
+}
+
+// The README's destination file has to load, and to be without a fault that Lint finds.
+func TestREADMEDestinationLoads(t *testing.T) {
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, block, found := strings.Cut(string(text), "```json\n")
+	if !found {
+		t.Fatal("the README has no block of JSON")
+	}
+	block, _, _ = strings.Cut(block, "```")
+	d, err := profiles.ParseDestination([]byte(block))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range d.Lint() {
+		if f.Severity > profiles.SeverityHint {
+			t.Error(f)
+		}
+	}
 }

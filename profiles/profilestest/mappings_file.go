@@ -222,7 +222,7 @@ func (p *testParser) invalid(v place) problem {
 			var rule actions.Rule
 			found.Rule = p.str(v, "rule")
 			if found.Rule != "" && rule.UnmarshalText([]byte(found.Rule)) != nil {
-				p.problem(v.at, "rule must be the word of a rule of package actions")
+				p.problem(v.at, "rule must be the word of a rule of package actions: %s", strings.Join(ruleWords(), ", "))
 			}
 		},
 	})
@@ -283,4 +283,16 @@ func (p *testParser) any(v place) any {
 		p.problem(v.at, "is not JSON")
 	}
 	return out
+}
+
+// ruleWords returns the words of all rules.
+func ruleWords() []string {
+	var words []string
+	for r := actions.RuleRequired; ; r++ {
+		text, err := r.MarshalText()
+		if err != nil {
+			return words
+		}
+		words = append(words, string(text))
+	}
 }

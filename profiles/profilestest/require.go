@@ -60,10 +60,13 @@ func (s *Sent) require(t TB, want []actions.Action, others bool) {
 	}
 }
 
+// numbers compares numbers by value: 12.50 is 12.5. Integers are compared digit by digit.
+var numbers = cmp.Comparer(sameNumber)
+
 // find returns the place of a message that is as wanted and not taken yet, or -1.
 func find(want map[string]any, sent []map[string]any, taken []bool) int {
 	for i, m := range sent {
-		if !taken[i] && cmp.Equal(want, reduced(want, m)) {
+		if !taken[i] && cmp.Equal(want, reduced(want, m), numbers) {
 			return i
 		}
 	}
@@ -88,7 +91,7 @@ func describe(missing, extra []map[string]any, others bool) string {
 	for _, want := range missing {
 		fmt.Fprintf(&b, "not sent: %s\n", text(want))
 		if like := closest(want, extra); like != nil {
-			fmt.Fprintf(&b, "most like it (-wanted +sent):\n%s\n", cmp.Diff(want, reduced(want, like)))
+			fmt.Fprintf(&b, "most like it (-wanted +sent):\n%s\n", cmp.Diff(want, reduced(want, like), numbers))
 		} else if len(extra) == 0 {
 			b.WriteString("nothing else was sent\n")
 		}
@@ -111,7 +114,7 @@ func closest(want map[string]any, sent []map[string]any) map[string]any {
 		}
 		equal := 0
 		for name, v := range want {
-			if cmp.Equal(v, m[name]) {
+			if cmp.Equal(v, m[name], numbers) {
 				equal++
 			}
 		}
