@@ -159,7 +159,9 @@ func TestFault75TokenServers(t *testing.T) {
 				}
 			}
 		}, Retry, 200, 0, 1},
-		{"redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect) }, Configuration, 307, 0, 1},
+		{"redirect", func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
+		}, Configuration, 307, 0, 1},
 		{"400", status(400), Credentials, 400, 0, 1},
 		{"401", status(401), Credentials, 401, 0, 1},
 		{"403", status(403), Credentials, 403, 0, 1},
