@@ -1,0 +1,5 @@
+package seglog
+
+const childEnv = "SEGLOG_TEST_CHILD"
+
+func child() {}
