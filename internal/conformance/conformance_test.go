@@ -69,3 +69,35 @@ func TestFilesOfTheFolderNamedByTheEnvironment(t *testing.T) {
 		t.Errorf("lines: %q", seen)
 	}
 }
+
+func TestRunAtLeastForgivesAShare(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "thing.jsonl")
+	if err := os.WriteFile(file, []byte("1\n2\n3\n4\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	conformance.RunAtLeast(t, []string{file}, 0.75, func(_ *testing.T, line json.RawMessage) error {
+		if string(line) == "3" {
+			return errors.New("three")
+		}
+		return nil
+	})
+}
+
+func TestVectorsFolderCountsFromTheModule(t *testing.T) {
+	root := t.TempDir()
+	for _, dir := range []string{"package/testdata/conformance", "vectors"} {
+		if err := os.MkdirAll(filepath.Join(root, dir), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, file := range []string{"go.mod", "package/testdata/conformance/thing.jsonl", "vectors/more-thing.jsonl"} {
+		if err := os.WriteFile(filepath.Join(root, file), []byte("1"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Chdir(filepath.Join(root, "package"))
+	t.Setenv("SEGMENT_VECTORS", "vectors")
+	if files := conformance.Files(t, "thing"); len(files) != 2 || filepath.Base(files[1]) != "more-thing.jsonl" {
+		t.Errorf("files: %q", files)
+	}
+}
