@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/segmentprofiles/segmentprofiles-go/internal/vfs"
 	"github.com/segmentprofiles/segmentprofiles-go/internal/vfs/vfstest"
 )
 
@@ -44,14 +45,18 @@ func (b *ledger) live(l *Log, random *rand.Rand, steps int, off func() bool) err
 }
 
 // crash lives a few lives of a log, each ended by a power cut or a kill somewhere in the middle, recoveries included.
-func crash(t *testing.T, seed uint64, mode Mode, kill bool) (err error) {
+func crash(t *testing.T, seed uint64, mode Mode, kill bool) error {
+	return crashOn(t, seed, mode, kill, func(fsys vfs.FS) *vfstest.Faults { return vfstest.NewFaults(fsys) })
+}
+
+func crashOn(t *testing.T, seed uint64, mode Mode, kill bool, on func(fsys vfs.FS) *vfstest.Faults) error {
 	random := rand.New(rand.NewPCG(seed, uint64(mode)))
 	mem := vfstest.NewMem()
 	b := newLedger()
 	config := Config{Mode: mode, SegmentBytes: int64(500 + random.IntN(4000))}
 	keepsAll := mode == Sync || kill
 	for life := range 4 {
-		faults := vfstest.NewFaults(mem)
+		faults := on(mem)
 		faults.PowerOff(1 + random.IntN(60))
 		l, _, err := Open(faults, config)
 		switch {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -217,6 +218,8 @@ func (b *ledger) settle(t testing.TB, l *Log, keepsAll bool) error {
 	b.promised = got
 	return nil
 }
+
+var testTime = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
 // small is a Config under which a few records fill a segment.
 var small = Config{SegmentBytes: 2000}

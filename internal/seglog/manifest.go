@@ -53,7 +53,11 @@ func manifestCRC(format int, body []byte) uint32 {
 // parseManifest reads a MANIFEST. whole is false where one of the lines is damaged. It returns a *VersionError for a later format and a
 // *CorruptError where no line can be read.
 func parseManifest(data []byte) (m manifest, whole bool, err error) {
-	lines := bytes.SplitAfter(data, []byte("\n"))
+	// The halves are for where the line feed between the lines is what is damaged.
+	lines := bytes.Split(data, []byte("\n"))
+	if half := len(data) / 2; half > 0 {
+		lines = append(lines, data[:half-1], data[half:len(data)-1])
+	}
 	for _, line := range lines {
 		format, body, ok := parseManifestLine(line)
 		if !ok {
@@ -75,7 +79,7 @@ func parseManifest(data []byte) (m manifest, whole bool, err error) {
 }
 
 func parseManifestLine(line []byte) (format int, body []byte, ok bool) {
-	parts := strings.SplitN(strings.TrimSuffix(string(line), "\n"), " ", 4)
+	parts := strings.SplitN(string(line), " ", 4)
 	if len(parts) != 4 || parts[0] != "seglog" {
 		return 0, nil, false
 	}

@@ -49,8 +49,10 @@ type Fault struct {
 	Times int
 	// Err is what they return.
 	Err error
-	// Short is for writes and reads: this much of a thousandth of the bytes goes through first.
+	// Short is for writes and reads: this many thousandths of the bytes go through first.
 	Short int
+	// Lie makes Sync, SyncDir and Truncate return nil, having done nothing: a defect for a test to find.
+	Lie bool
 
 	hits, passed int
 }
@@ -175,10 +177,14 @@ func (f *Faults) choose(op Op, name string) *Fault {
 
 // fail returns the error that an operation meets, or nil.
 func (f *Faults) fail(op Op, name string) error {
-	if fault := f.strike(op, name); fault != nil {
-		return pathError(opNames[op], name, fault.Err)
+	return f.err(f.strike(op, name), op, name)
+}
+
+func (f *Faults) err(fault *Fault, op Op, name string) error {
+	if fault == nil || fault.Lie {
+		return nil
 	}
-	return nil
+	return pathError(opNames[op], name, fault.Err)
 }
 
 var opNames = map[Op]string{Create: "create", Open: "open", Rename: "rename", Remove: "remove", List: "list", SyncDir: "sync",
@@ -244,8 +250,8 @@ func (f *Faults) List() ([]vfs.Entry, error) {
 
 // SyncDir implements vfs.FS.
 func (f *Faults) SyncDir() error {
-	if err := f.fail(SyncDir, "."); err != nil {
-		return err
+	if fault := f.strike(SyncDir, "."); fault != nil {
+		return f.err(fault, SyncDir, ".")
 	}
 	return f.fs.SyncDir()
 }
@@ -289,18 +295,18 @@ func (f *faultFile) WriteAt(p []byte, off int64) (int, error) {
 }
 
 func (f *faultFile) Truncate(size int64) error {
-	if err := f.faults.fail(Truncate, f.name); err != nil {
-		return err
+	if fault := f.faults.strike(Truncate, f.name); fault != nil {
+		return f.faults.err(fault, Truncate, f.name)
 	}
 	return f.File.Truncate(size)
 }
 
 func (f *faultFile) Sync() error {
 	if fault := f.faults.strike(Sync, f.name); fault != nil {
-		if file, ok := f.File.(interface{ FailSync() }); ok && !errors.Is(fault.Err, ErrPowerOff) {
+		if file, ok := f.File.(interface{ FailSync() }); ok && !fault.Lie && !errors.Is(fault.Err, ErrPowerOff) {
 			file.FailSync()
 		}
-		return pathError("sync", f.name, fault.Err)
+		return f.faults.err(fault, Sync, f.name)
 	}
 	return f.File.Sync()
 }
