@@ -47,7 +47,7 @@ func (r *Reader) Reset(to Seq) {
 }
 
 // Next returns records with up to maxBytes of payload in all, at least one where there is one, and moves past them. It passes over what is
-// acknowledged. It does not wait: where it returns none and no error, the reader has come to the end, and will go on from there when more is
+// acknowledged, and ends a page where a segment ends. It does not wait: where it returns none and no error, the reader has come to the end, and will go on from there when more is
 // appended. The payloads are the caller's.
 //
 // A *DamageError stands for records that can no longer be read; the reader has moved past them, and goes on at the next call. After
