@@ -148,8 +148,9 @@ func (r *run) open() (int, error) {
 		if r.tail-r.head < r.client.cfg.Window {
 			break
 		}
+		stuck := r.slot(r.head).pending > 0
 		r.mu.Unlock()
-		if !hurried {
+		if !hurried && stuck {
 			hurried = true
 			r.client.dispatcher.Hurry() // the window is full: no batch can get any fuller
 		}

@@ -80,3 +80,12 @@ type Result struct {
 	// BytesBody and BytesWire are the sizes of the bodies of those requests, before and after compression.
 	BytesBody, BytesWire int64
 }
+
+// A PanicError is the panic of a Transport, or of what it calls, as the error of its Result.
+type PanicError struct {
+	Type  string // the type of the value that was panicked with; the value is left out, it may hold what was being sent
+	Stack []byte // where
+}
+
+// Error names the type of the panic's value, not the value.
+func (e *PanicError) Error() string { return "transport panicked with a value of type " + e.Type }

@@ -18,17 +18,19 @@ type batch struct {
 	// parts counts, in a root, the batches that still use its memory.
 	parts int
 
-	limit     int              // most messages that it takes
-	opened    time.Time        // when the first message came
-	notBefore time.Time        // the end of its backoff
-	attempts  int              // made so far
-	backoffs  int              // of those, the ones that count for the length of the next wait
-	first     time.Time        // when the first attempt began
-	held      time.Duration    // how long the gate had been held back in all when the first attempt began
-	ambiguous bool             // an attempt may have been taken
-	last      transport.Result // of the last attempt
-	total     int              // when it is settled: its messages and those that joined them
-	abandoned bool             // shut down while in flight: its messages are settled, and the attempt's result is not wanted
+	limit     int               // most messages that it takes
+	opened    time.Time         // when the first message came
+	notBefore time.Time         // the end of its backoff
+	attempts  int               // made so far
+	backoffs  int               // of those, the ones that count for the length of the next wait
+	first     time.Time         // when the first attempt began
+	held      time.Duration     // how long the gate had been held back in all when the first attempt began
+	ambiguous bool              // an attempt may have been taken
+	last      transport.Result  // of the last attempt
+	fault     *transport.Result // why it was not sent, where that is known without asking
+	shared    bool              // its messages are others' that they have joined: their bytes are counted there
+	total     int               // when it is settled: its messages and those that joined them
+	abandoned bool              // shut down while in flight: its messages are settled, and the attempt's result is not wanted
 }
 
 // pool keeps the memory of settled batches.
@@ -98,5 +100,16 @@ func (b *batch) free() {
 
 // cost is what the batch's messages take of the budget.
 func (b *batch) cost() int {
+	if b.shared {
+		return metaBytes * b.wire.Len()
+	}
 	return b.wire.Bytes() - (b.wire.Len() - 1) + metaBytes*b.wire.Len()
+}
+
+// costOf is what one message takes.
+func (b *batch) costOf(i int) int {
+	if b.shared {
+		return metaBytes
+	}
+	return len(b.wire.Message(i)) + metaBytes
 }

@@ -117,6 +117,41 @@ func TestUrgentMessageDoesNotLinger(t *testing.T) {
 	})
 }
 
+func TestUrgentMessageThatJoinsDoesNotLinger(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := config(accept)
+		cfg.Linger = time.Hour
+		d := New(cfg)
+		n := newNotes()
+		offer(t, d, unique("a", "x", nil))
+		m := unique("a", "x", n)
+		m.Urgent = true
+		offer(t, d, m)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		n.is(t, "a", Accepted)
+		shutdown(t, d)
+	})
+}
+
+func TestHurryDoesNotCutTheBatchesOfBusyLanes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		got := &sizes{start: time.Now()}
+		d := New(config(got.deliver))
+		for i := range 11 {
+			offer(t, d, message(fmt.Sprint(i), "u", nil))
+			d.Hurry()
+		}
+		if err := d.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if len(got.n) != 2 || got.n[0] != 1 || got.n[1] != 10 {
+			t.Errorf("sent batches of %v, want the first message alone and the others together", got.n)
+		}
+		shutdown(t, d)
+	})
+}
+
 func TestBatchNeverMixesKeys(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex

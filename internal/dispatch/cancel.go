@@ -38,21 +38,13 @@ func (d *Dispatcher) withdraw(l *lane) {
 	var gone []*batch
 	kept := l.sealed[:0:0]
 	for _, b := range l.sealed {
-		stay, go_ := d.divide(b)
-		if stay != nil {
-			kept = append(kept, stay)
-		}
-		if go_ != nil {
-			gone = append(gone, go_)
+		if stays := d.divide(b, &gone); stays != nil {
+			kept = append(kept, stays)
 		}
 	}
 	l.sealed = kept
 	if l.open != nil {
-		var go_ *batch
-		if l.open, go_ = d.divide(l.open); go_ != nil {
-			gone = append(gone, go_)
-		}
-		if l.open == nil {
+		if l.open = d.divide(l.open, &gone); l.open == nil {
 			l.urgent = false
 		}
 	}
@@ -61,39 +53,77 @@ func (d *Dispatcher) withdraw(l *lane) {
 	}
 }
 
-// divide parts a batch into messages that stay and messages that were canceled; either may be nil. A message that others have
-// joined stays, for they still want it.
-func (d *Dispatcher) divide(b *batch) (stay, gone *batch) {
+// divide takes the messages of canceled sinks out of a batch, adds batches of them to gone, and returns what stays, which may be nil.
+func (d *Dispatcher) divide(b *batch, gone *[]*batch) *batch {
 	canceled := 0
 	for i := range b.metas {
-		if d.isCanceled(&b.metas[i]) {
+		d.part(b, i, gone)
+		if d.isCanceled(b.metas[i].sink) {
 			canceled++
 		}
 	}
 	switch canceled {
 	case 0:
-		return b, nil
+		return b
 	case len(b.metas):
-		return nil, b
+		*gone = append(*gone, b)
+		return nil
 	}
-	stay, gone = b.successor(), b.successor()
+	stay, leave := b.successor(), b.successor()
 	for i := range b.metas {
 		to := stay
-		if d.isCanceled(&b.metas[i]) {
-			to = gone
+		if d.isCanceled(b.metas[i].sink) {
+			to = leave
 		}
 		to.wire.Append(b.wire.Message(i))
 		to.metas = append(to.metas, b.metas[i])
 	}
-	d.gate.unreserve(b)
+	if d.gate.reserved == b {
+		d.gate.reserved = stay
+	}
 	b.free()
-	return stay, gone
+	*gone = append(*gone, leave)
+	return stay
 }
 
-func (d *Dispatcher) isCanceled(m *meta) bool {
-	if m.sink == nil || m.entry != nil && len(m.entry.also) > 0 {
+// part separates a message from those that have joined it and are canceled. Where it is canceled itself and others have joined it,
+// one of those takes its place.
+func (d *Dispatcher) part(b *batch, i int, gone *[]*batch) {
+	m := &b.metas[i]
+	if m.entry == nil || len(m.entry.also) == 0 {
+		return
+	}
+	all := append([]joined{{sink: m.sink, token: m.token}}, m.entry.also...)
+	var stay, leave []joined
+	for _, j := range all {
+		if d.isCanceled(j.sink) {
+			leave = append(leave, j)
+		} else {
+			stay = append(stay, j)
+		}
+	}
+	if len(stay) == 0 { // they all go with the first
+		stay, leave = leave[:1], leave[1:]
+	}
+	m.sink, m.token = stay[0].sink, stay[0].token
+	m.entry.also = stay[1:]
+	if len(leave) == 0 {
+		return
+	}
+	alone := newBatch(b.wire.WriteKey, b.epoch)
+	alone.shared = true
+	alone.attempts, alone.last, alone.ambiguous = b.attempts, b.last, b.ambiguous
+	for _, j := range leave {
+		alone.wire.Append(b.wire.Message(i))
+		alone.metas = append(alone.metas, meta{sink: j.sink, token: j.token, profile: m.profile, idStart: m.idStart, idEnd: m.idEnd})
+	}
+	*gone = append(*gone, alone)
+}
+
+func (d *Dispatcher) isCanceled(s Sink) bool {
+	if s == nil {
 		return false
 	}
-	_, ok := d.canceled[m.sink]
+	_, ok := d.canceled[s]
 	return ok
 }

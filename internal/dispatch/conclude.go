@@ -8,7 +8,7 @@ import (
 
 const (
 	// keyFailTime is how long a key's messages are refused without asking, once the server has said that it does not take
-	// the key, or that it is not the Tracking API. Then one batch asks again.
+	// the key, or that it is not the Tracking API. Then the next batches ask again.
 	keyFailTime = 30 * time.Second
 	// maxRefusals is how many batches of a key may be refused for their form or size in a row, halves and single messages counted,
 	// before that is taken for a fault of something else than a message: halving on would cost two requests a message.
@@ -17,28 +17,47 @@ const (
 	maxHeld = 12 * time.Hour
 )
 
-// conclude decides what becomes of a batch, tells it to those who wait, and lets the lane go on. The result is that of an attempt
-// just made, or else a fault that is known.
-func (d *Dispatcher) conclude(l *lane, b *batch, result transport.Result, attempted bool) {
+// conclude decides what becomes of a batch after an attempt, tells it to those who wait, and lets the lane go on.
+func (d *Dispatcher) conclude(l *lane, b *batch, info AttemptInfo) {
 	d.mu.Lock()
 	if b.abandoned {
+		d.release(l, time.Now())
 		d.mu.Unlock()
 		return
 	}
-	delete(d.flying, b)
-	now := time.Now()
-	b.last = result
-	if attempted {
-		d.observe(b, result, now)
+	delete(d.flying, b) // from here on it is not the transport that a shutdown would wait for
+	b.last = info.Result
+	d.observe(b, info.Result, time.Now())
+	if d.cfg.Attempt != nil {
+		d.ended()
+		d.mu.Unlock()
+		d.shield(func() { d.cfg.Attempt(info) })
+		d.mu.Lock()
 	}
-	status := d.judge(l, b, result, now)
+	now := time.Now()
+	status := d.judge(l, b, info.Result, now)
 	if status == 0 {
 		d.withdraw(l)
 		d.release(l, now)
 		d.mu.Unlock()
 		return
 	}
+	d.settle(l, b, status)
+}
+
+// refuse ends a batch of a key that is known to fail, without asking the server again.
+func (d *Dispatcher) refuse(l *lane, b *batch) {
+	d.mu.Lock()
+	fault := l.key.fault
+	b.fault = &fault
+	d.settle(l, b, Rejected)
+}
+
+// settle ends a batch that was taken out of its lane. It is called with the lock held, and lets go of it.
+func (d *Dispatcher) settle(l *lane, b *batch, status Status) {
 	d.count(b, status)
+	d.pump(time.Now()) // others need not wait until this batch has been told
+	d.ended()
 	d.mu.Unlock()
 
 	d.tell(b, status)
@@ -93,7 +112,9 @@ func (d *Dispatcher) judge(l *lane, b *batch, r transport.Result, now time.Time)
 		return Rejected
 	case transport.Split:
 		if l.key.refusals++; l.key.refusals > maxRefusals {
-			l.key.refusals = 0 // the batch that asks again may have one bad message like any other
+			l.key.refusals = 0 // the batches that ask again may have a bad message like any other
+			r.Class = transport.Configuration
+			b.last = r
 			l.key.fail(r, now)
 			return Rejected
 		}
@@ -128,7 +149,7 @@ func (d *Dispatcher) retry(l *lane, b *batch, r transport.Result, now time.Time)
 	}
 	age := now.Sub(b.first)
 	held := d.gate.pausedBy(now) - b.held
-	if age-held+wait > d.cfg.Deadline || age > maxHeld {
+	if age-held+wait > d.cfg.Deadline || held > maxHeld {
 		return Exhausted
 	}
 	b.notBefore = now.Add(wait)
@@ -172,6 +193,7 @@ func (d *Dispatcher) tell(b *batch, status Status) {
 		Key:       b.wire.WriteKey,
 		Attempts:  b.attempts,
 		Result:    b.last,
+		Fault:     b.fault,
 		Ambiguous: b.ambiguous && status != Accepted,
 	}
 	for i := range b.metas {
@@ -179,7 +201,7 @@ func (d *Dispatcher) tell(b *batch, status Status) {
 		s.Body = b.wire.Message(i)
 		s.idStart, s.idEnd = int(m.idStart), int(m.idEnd)
 		d.tellOne(m.sink, m.token, &s)
-		d.leave(len(s.Body) + metaBytes)
+		d.leave(b.costOf(i))
 		if m.entry == nil {
 			continue
 		}

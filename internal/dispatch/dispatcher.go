@@ -59,6 +59,7 @@ type Dispatcher struct {
 	room     room
 	index    index
 	keys     map[transport.WriteKey]*keyState
+	swept    time.Time // when keys were last looked through for what can be forgotten
 	lanes    int
 	ready    []*lane
 	waiting  laneHeap
@@ -151,6 +152,7 @@ func (d *Dispatcher) Offer(ctx context.Context, m *Message, block bool) error {
 
 // waitForRoom lets go of the lock while it waits. Once it has returned nil the room is taken.
 func (d *Dispatcher) waitForRoom(ctx context.Context, cost int) error {
+	d.hurry(time.Now()) // no batch gets any fuller while there is no room
 	w := d.room.wait(cost)
 	d.mu.Unlock()
 	select {
@@ -185,12 +187,21 @@ func (d *Dispatcher) join(e *entry, m *Message, sum uint64) error {
 	d.pending++
 	d.stats.Admitted++
 	d.stats.Joined++
+	if l := e.lane; m.Urgent && l.open != nil && !l.urgent { // the message may be lingering there
+		l.urgent = true
+		now := time.Now()
+		d.schedule(l, now)
+		d.pump(now)
+	}
 	return nil
 }
 
 // admit puts a message for which room is taken into its lane.
 func (d *Dispatcher) admit(m *Message, e *entry, profile uint64) {
 	l := d.lane(m.Key, profile)
+	if e != nil {
+		e.lane = l
+	}
 	changed := false
 	if l.open != nil && (l.open.wire.Len() >= l.open.limit || !l.open.wire.Fits(len(m.Body))) {
 		l.seal()

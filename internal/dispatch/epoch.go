@@ -62,11 +62,21 @@ func (d *Dispatcher) Flush(ctx context.Context) error {
 	return nil
 }
 
-// Hurry sends what is queued without lingering, and does not wait.
+// Hurry lets what is queued go without lingering, and does not wait. A lane that is busy goes on filling its batch meanwhile.
 func (d *Dispatcher) Hurry() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	now := time.Now()
-	d.sealAll(now)
+	d.hurry(time.Now())
+}
+
+func (d *Dispatcher) hurry(now time.Time) {
+	for _, k := range d.keys {
+		for _, l := range k.lanes {
+			if l != nil && l.open != nil && !l.urgent {
+				l.urgent = true
+				d.schedule(l, now)
+			}
+		}
+	}
 	d.pump(now)
 }

@@ -30,6 +30,7 @@ func (g *gate) pause(now time.Time, wait time.Duration) bool {
 	if !until.After(g.pausedUntil) {
 		return false
 	}
+	g.reserved = nil // the bucket fills up again while the gate is closed
 	from := now
 	if g.pausedUntil.After(now) {
 		from = g.pausedUntil

@@ -4,6 +4,7 @@ package dispatch
 type entry struct {
 	id    string
 	epoch *epoch   // of the first
+	lane  *lane    // of the first
 	sum   uint64   // of the key and the bytes that tell it from others
 	also  []joined // later messages that are the same, and end as the first does
 }

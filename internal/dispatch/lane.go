@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"container/heap"
+	"slices"
 	"time"
 
 	"github.com/segmentprofiles/segmentprofiles-go/transport"
@@ -96,6 +97,7 @@ func (h *laneHeap) Pop() any {
 func (d *Dispatcher) lane(key transport.WriteKey, profile uint64) *lane {
 	k := d.keys[key]
 	if k == nil {
+		d.sweep()
 		k = &keyState{key: key, lanes: make([]*lane, d.cfg.Lanes)}
 		d.keys[key] = k
 	}
@@ -105,6 +107,21 @@ func (d *Dispatcher) lane(key transport.WriteKey, profile uint64) *lane {
 		d.lanes++
 	}
 	return k.lanes[i]
+}
+
+// sweep forgets the keys that hold nothing and whose fault is not believed any more. It looks at most once in keyFailTime, for there
+// may be many.
+func (d *Dispatcher) sweep() {
+	now := time.Now()
+	if now.Sub(d.swept) < keyFailTime {
+		return
+	}
+	d.swept = now
+	for key, k := range d.keys {
+		if !k.failing.After(now) && !slices.ContainsFunc(k.lanes, func(l *lane) bool { return l != nil }) {
+			delete(d.keys, key)
+		}
+	}
 }
 
 // drop forgets a lane that holds nothing, and its key with the last of its lanes unless there is a fault to remember.

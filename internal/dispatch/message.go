@@ -55,6 +55,8 @@ type Settlement struct {
 	Attempts int
 	// Result is the last attempt's result. It is the zero value where none was made.
 	Result transport.Result
+	// Fault is why a Rejected message was not sent: an answer to another batch of its key. It is nil where it was sent.
+	Fault *transport.Result
 	// Ambiguous is true where an attempt before or at the end may have been taken without an answer having arrived.
 	Ambiguous bool
 

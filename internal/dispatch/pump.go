@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"time"
@@ -24,35 +25,42 @@ func (d *Dispatcher) pump(now time.Time) {
 		}
 		b := l.sealed[0]
 		if l.key.failing.After(now) {
-			d.launch(l, now, d.refuse)
+			d.launch(l, now, false)
 			continue
 		}
 		if !d.budget.allows(len(d.flying)) {
+			d.gate.unreserve(b)
 			break // the next attempt that ends comes back here
 		}
 		if at := d.gate.opens(now, b); at.After(now) {
 			opens = at
 			break
 		}
-		d.launch(l, now, d.attempt)
+		d.launch(l, now, true)
 	}
 	d.arm(opens)
 }
 
 // launch takes the first ready lane's first batch and hands it to a goroutine of its own.
-func (d *Dispatcher) launch(l *lane, now time.Time, run func(*lane, *batch)) {
+func (d *Dispatcher) launch(l *lane, now time.Time, attempt bool) {
 	d.ready[0] = nil
 	d.ready = d.ready[1:]
 	l.ready = false
 	l.inFlight = true
 	b := l.pop()
 	d.gate.unreserve(b)
-	d.flying[b] = struct{}{}
 	if b.first.IsZero() {
 		b.first = now
 		b.held = d.gate.pausedBy(now)
 	}
-	go run(l, b)
+	if attempt {
+		d.flying[b] = struct{}{}
+		b.wire.Retry = b.attempts
+		b.attempts++
+		go d.attempt(l, b)
+	} else {
+		go d.refuse(l, b)
+	}
 }
 
 // unready takes the first ready lane out of the queue.
@@ -87,35 +95,29 @@ func (d *Dispatcher) arm(opens time.Time) {
 func (d *Dispatcher) tick() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.armed = time.Time{}
-	d.pump(time.Now())
-}
-
-// refuse ends a batch of a key that is known to fail, without asking the server again.
-func (d *Dispatcher) refuse(l *lane, b *batch) {
-	d.mu.Lock()
-	fault := l.key.fault
-	d.mu.Unlock()
-	d.conclude(l, b, fault, false)
-}
-
-// attempt makes one attempt.
-func (d *Dispatcher) attempt(l *lane, b *batch) {
-	b.wire.Retry = b.attempts
-	b.attempts++
-	start := time.Now()
-	result := d.deliver(b.wire)
-	took := time.Since(start)
-	if d.cfg.Attempt != nil {
-		d.shield(func() {
-			d.cfg.Attempt(AttemptInfo{
-				Key: b.wire.WriteKey, Messages: b.wire.Len(), Bytes: b.wire.Bytes(),
-				Number: b.attempts, Duration: took, Result: result,
-			})
-		})
+	now := time.Now()
+	if !d.armed.After(now) { // else it was set anew while this waited for the lock
+		d.armed = time.Time{}
 	}
-	d.conclude(l, b, result, true)
+	d.pump(now)
 }
+
+// attempt makes one attempt. What comes of it is concluded in a deferred call, for a transport may end its goroutine.
+func (d *Dispatcher) attempt(l *lane, b *batch) {
+	start := time.Now()
+	info := AttemptInfo{
+		Key: b.wire.WriteKey, Messages: b.wire.Len(), Bytes: b.wire.Bytes(), Number: b.attempts,
+		Result: transport.Result{Ambiguous: true, Err: errGoexit},
+	}
+	defer func() {
+		info.Duration = time.Since(start)
+		d.conclude(l, b, info)
+	}()
+	info.Result = d.deliver(b.wire)
+}
+
+// errGoexit is the result of a transport that called runtime.Goexit, as t.FailNow does.
+var errGoexit = errors.New("transport ended its goroutine")
 
 // deliver calls the transport, whose panics are failures of the attempt.
 func (d *Dispatcher) deliver(wire *transport.Batch) (result transport.Result) {
@@ -124,7 +126,7 @@ func (d *Dispatcher) deliver(wire *transport.Batch) (result transport.Result) {
 	defer func() {
 		if p := recover(); p != nil {
 			// The value is left out: it may hold what the transport was sending.
-			result = transport.Result{Class: transport.Retry, Ambiguous: true, Err: &PanicError{Type: fmt.Sprintf("%T", p), Stack: debug.Stack()}}
+			result = transport.Result{Ambiguous: true, Err: &transport.PanicError{Type: fmt.Sprintf("%T", p), Stack: debug.Stack()}}
 		}
 	}()
 	return d.cfg.Transport.Deliver(ctx, wire)
@@ -141,12 +143,3 @@ func (d *Dispatcher) shield(call func()) {
 	}()
 	call()
 }
-
-// A PanicError is a panic of a transport.
-type PanicError struct {
-	Type  string // the type of the value that the transport panicked with
-	Stack []byte // where
-}
-
-// Error names the type of the panic's value, not the value.
-func (e *PanicError) Error() string { return "transport panicked with a value of type " + e.Type }

@@ -78,6 +78,44 @@ func TestRateIsUsedAndNeverExceeded(t *testing.T) {
 	}
 }
 
+// What was reserved before a pause must not come on top of what the bucket holds after it.
+func TestRateIsNotExceededAfterAPause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		limiter, err := transport.NewLimiter(transport.LimiterConfig{EventsPerSecond: 1000})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var mu sync.Mutex
+		var at []time.Time // of each event
+		cfg := config(func(ctx context.Context, b *transport.Batch) transport.Result {
+			mu.Lock()
+			first := len(at) == 0
+			for range b.Len() {
+				at = append(at, time.Now())
+			}
+			mu.Unlock()
+			if first {
+				return transport.Result{Status: 429, RetryAfter: 2 * time.Second}
+			}
+			return accept(ctx, b)
+		})
+		cfg.Limiter, cfg.BatchMessages, cfg.MaxMessages = limiter, 250, 10_000
+		d := New(cfg)
+		for i := range 3000 {
+			offer(t, d, message(fmt.Sprint(i), fmt.Sprint("u", i), nil))
+		}
+		if err := d.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for i := range at {
+			if k := i + 251; k < len(at) && at[k].Sub(at[i]) <= time.Millisecond {
+				t.Fatalf("more than 251 events went within a millisecond, %v after the start", at[i].Sub(at[0]))
+			}
+		}
+		shutdown(t, d)
+	})
+}
+
 func TestTwoDispatchersShareALimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		limiter, err := transport.NewLimiter(transport.LimiterConfig{EventsPerSecond: 1000})

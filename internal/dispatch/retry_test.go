@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -73,6 +74,24 @@ func TestExhaustedAfterDeadline(t *testing.T) {
 		}
 		if attempts < 8 || attempts > 60 {
 			t.Errorf("made %d attempts", attempts)
+		}
+		shutdown(t, d)
+	})
+}
+
+func TestLongDeadlineIsKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := config(func(context.Context, *transport.Batch) transport.Result { return transport.Result{Status: 503} })
+		cfg.Deadline = 24 * time.Hour
+		d := New(cfg)
+		n := newNotes()
+		start := time.Now()
+		offer(t, d, message("a", "u", n))
+		if err := d.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if took := n.at["a"].Sub(start); took < 23*time.Hour {
+			t.Errorf("gave up after %v", took)
 		}
 		shutdown(t, d)
 	})
@@ -274,6 +293,71 @@ func TestCredentialsFailTheKeyFast(t *testing.T) {
 	})
 }
 
+func TestRefusedMessageShowsItsOwnLastAttempt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := New(config(func(_ context.Context, b *transport.Batch) transport.Result {
+			if ids(b)[0] == "a" {
+				return transport.Result{Status: 503}
+			}
+			return transport.Result{Class: transport.Credentials, Status: 401}
+		}))
+		n := newNotes()
+		offer(t, d, message("a", "u", n))
+		d.Hurry()
+		synctest.Wait()
+		for i := range 20 {
+			offer(t, d, message(fmt.Sprint(i), fmt.Sprint("v", i), nil))
+		}
+		if err := d.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		n.is(t, "a", Rejected)
+		if s := n.last["a"]; s.Attempts != 1 || s.Result.Status != 503 || s.Fault == nil || s.Fault.Status != 401 {
+			t.Errorf("the settlement has %d attempts, %+v and the fault %+v", s.Attempts, s.Result, s.Fault)
+		}
+		shutdown(t, d)
+	})
+}
+
+func TestKeysThatFailedAreForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := New(config(func(context.Context, *transport.Batch) transport.Result {
+			return transport.Result{Class: transport.Credentials, Status: 401}
+		}))
+		for i := range 500 {
+			offer(t, d, keyed(transport.NewWriteKey(fmt.Sprint("bad-key-", i)), fmt.Sprint(i), "u", nil))
+		}
+		if err := d.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Hour)
+		offer(t, d, message("later", "u", nil))
+		if got := len(d.keys); got != 1 {
+			t.Errorf("an hour later %d keys are known", got)
+		}
+		shutdown(t, d)
+	})
+}
+
+func TestTransportThatEndsItsGoroutineIsAFailedAttempt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		calls := 0
+		d := New(config(func(ctx context.Context, b *transport.Batch) transport.Result {
+			if calls++; calls == 1 {
+				runtime.Goexit() // as t.FailNow in somebody's fake does
+			}
+			return accept(ctx, b)
+		}))
+		n := newNotes()
+		offer(t, d, message("a", "u", n))
+		if err := d.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		n.is(t, "a", Accepted)
+		shutdown(t, d)
+	})
+}
+
 func TestPanickingTransportIsAFailedAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		calls := 0
@@ -295,7 +379,7 @@ func TestPanickingTransportIsAFailedAttempt(t *testing.T) {
 			t.Fatal(err)
 		}
 		n.is(t, "a", Accepted)
-		var p *PanicError
+		var p *transport.PanicError
 		if !errors.As(seen, &p) || p.Error() != "transport panicked with a value of type string" {
 			t.Errorf("the attempt failed with %v", seen)
 		}

@@ -53,6 +53,22 @@ func TestFullQueueBlocksOrRefuses(t *testing.T) {
 	})
 }
 
+func TestFullQueueDoesNotLinger(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := config(accept)
+		cfg.Linger, cfg.MaxMessages = time.Minute, 10
+		d := New(cfg)
+		start := time.Now()
+		for i := range 100 {
+			offer(t, d, message(fmt.Sprint(i), fmt.Sprint("u", i), nil))
+		}
+		if took := time.Since(start); took > 5*time.Second {
+			t.Errorf("100 messages went through a queue of 10 in %v", took)
+		}
+		shutdown(t, d)
+	})
+}
+
 func TestQueueIsBoundedByBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := config(accept)
@@ -90,6 +106,36 @@ func TestRoomIsGivenWhenTheObserverHasReturned(t *testing.T) {
 		synctest.Wait()
 		if s := d.Stats(); s.Queued != 6 {
 			t.Errorf("with the observer blocked at the fifth message %d are queued, want 6", s.Queued)
+		}
+		close(hold)
+		shutdown(t, d)
+	})
+}
+
+// With retries held to one batch at a time, a blocked observer must not look like that batch.
+func TestBlockedObserverHoldsItsLaneOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hold := make(chan struct{})
+		cfg := config(accept)
+		cfg.Observer = func(s *Settlement) {
+			if s.ID() == "0" {
+				<-hold
+			}
+		}
+		d := New(cfg)
+		d.budget = retryBudget{window: 1} // as after many failures
+		n := newNotes()
+		for i := range 40 {
+			offer(t, d, message(fmt.Sprint(i), fmt.Sprint("u", i), n))
+			if i == 0 {
+				d.Hurry()
+				synctest.Wait()
+			}
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if got := n.count(); got < 20 {
+			t.Errorf("%d of 40 messages were settled while one lane's observer blocks", got)
 		}
 		close(hold)
 		shutdown(t, d)
