@@ -99,6 +99,9 @@ func (c *Client) Space(key WriteKey) Space { return Space{client: c, key: key} }
 // Flush sends what was admitted before the call without lingering, and waits until each of those messages has its outcome and
 // the hooks have been told. The client stays usable. If ctx ends first Flush returns its error, and the messages go on.
 func (c *Client) Flush(ctx context.Context) error {
+	if c.dispatcher == nil {
+		return errNoClient
+	}
 	if err := c.dispatcher.Flush(ctx); err != nil {
 		return fmt.Errorf("flush: %w", err)
 	}
@@ -109,6 +112,9 @@ func (c *Client) Flush(ctx context.Context) error {
 // counts it, or nil if nothing was left. It may be called again, from anywhere; each call waits for the end, and the first whose
 // ctx ends cancels for all. After ctx has ended it returns within a tenth of a second or so, whatever a transport or a hook does.
 func (c *Client) Shutdown(ctx context.Context) error {
+	if c.dispatcher == nil {
+		return nil
+	}
 	left := c.dispatcher.Shutdown(ctx)
 	if t, ok := c.transport.(interface{ CloseIdleConnections() }); ok {
 		t.CloseIdleConnections()
@@ -126,7 +132,7 @@ func (c *Client) Shutdown(ctx context.Context) error {
 
 // Close is Shutdown with Config.CloseTimeout, 10 s where it is not set. A queue that is longer than what the rate lets through in
 // that time is not delivered: Flush first, with as long a context as it may take. When Close has returned nil, every outcome has
-// been told to the hooks, and they have returned. A later Close returns the same.
+// been told to the hooks, and they have returned. A later Close returns what is left then.
 func (c *Client) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), c.cfg.CloseTimeout)
 	defer cancel()

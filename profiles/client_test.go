@@ -306,3 +306,34 @@ func TestCloseReportsWhatItGaveUp(t *testing.T) {
 		t.Errorf("the second Close: %v", err)
 	}
 }
+
+func TestZeroClientAndZeroSpaceDoNotPanic(t *testing.T) {
+	var client profiles.Client
+	a := actions.SendIdentify{UserID: "u"}
+	for name, err := range map[string]error{
+		"Enqueue":    client.Enqueue(t.Context(), a),
+		"TryEnqueue": client.TryEnqueue(a),
+		"Space":      client.Space(spaceKey).Enqueue(t.Context(), a),
+		"zero Space": profiles.Space{}.Enqueue(t.Context(), a),
+		"Check":      client.Check(shop(t)),
+	} {
+		var of *profiles.Error
+		if !errors.As(err, &of) || of.Status != profiles.NotQueued {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := client.Flush(t.Context()); err == nil {
+		t.Error("Flush of a client that was not made")
+	}
+	if err := client.Close(); err != nil || client.Stats() != (profiles.Stats{}) {
+		t.Errorf("Close: %v", err)
+	}
+	for _, err := range client.Process(t.Context(), shop(t), records(t)) {
+		if err == nil {
+			t.Error("Process of a client that was not made")
+		}
+	}
+	if (&profiles.BadRecord{}).Error() == "" {
+		t.Error("a BadRecord without a cause has no text")
+	}
+}

@@ -44,8 +44,8 @@
 //   - Accepted: the server answered that it took the message. Nothing better can be said: it says so before it looks.
 //   - Rejected: the server refused it for good. A batch that is refused for one bad message is halved until that one stands alone.
 //     Where the server refuses the write key or the token (401, 403), or it is not the Tracking API that answers (404, a redirect, a
-//     page), the whole batch is Rejected, and so is, unsent, all that comes for that key in the next 30 seconds; then one batch asks
-//     again.
+//     page), or has refused a hundred batches in a row, the whole batch is Rejected, and so is, unsent, all that comes for that key
+//     in the next 30 seconds; then it is asked again.
 //   - Exhausted: it was tried until Config.Deadline.
 //   - Canceled: the client was shut down, or the Process stopped, before it was accepted.
 //

@@ -5,8 +5,8 @@ import "time"
 // Hooks are functions that a client calls while it works. Each may be nil. They are called without any lock held, from the
 // goroutine of the request that they are about, so several may run at once. A hook that panics is contained and counted in
 // Stats.HookPanics. A hook that blocks holds up its lane, and its message keeps its room in the queue: back-pressure, not loss.
-// A hook may call the client's methods, but should use TryEnqueue instead of Enqueue: the room that Enqueue waits for may be its
-// own.
+// A hook may call TryEnqueue and Stats. It must not call what waits, such as Enqueue, Send, Flush, Close or Process: that would wait
+// for the hook itself.
 type Hooks struct {
 	// Outcome is called once for each message that was queued, typed or from a record, and also where a Send or a Process is told
 	// the same. What was Invalid or NotQueued never was queued, and is not told here.

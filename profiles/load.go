@@ -76,6 +76,11 @@ func (p *destinationParser) parse() *Destination {
 	}
 	d := &Destination{enabled: true, run: rand.Text()}
 	if data, ok := root["data"]; ok {
+		for _, own := range []string{"subscriptions", "mappings"} {
+			if _, both := root[own]; both {
+				p.problem("/"+own, nil, "must not be given beside data, which is an answer of the Public API")
+			}
+		}
 		p.parseAnswer(d, data)
 	} else {
 		p.parseOwn(d, root)

@@ -2,6 +2,8 @@ package profiles
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -60,8 +62,11 @@ func logAttempt(logger *slog.Logger, a dispatch.AttemptInfo) {
 	if a.Result.RetryAfter > 0 {
 		attrs = append(attrs, slog.Duration("retry_after", a.Result.RetryAfter.Round(time.Millisecond)))
 	}
-	if a.Result.Err != nil {
-		attrs = append(attrs, slog.String("error", a.Result.Err.Error()))
+	var own *transport.Error
+	if errors.As(a.Result.Err, &own) {
+		attrs = append(attrs, slog.String("error", own.Error()))
+	} else if a.Result.Err != nil { // of somebody's transport: nobody knows what its text holds
+		attrs = append(attrs, slog.String("error", fmt.Sprintf("%T", a.Result.Err)))
 	}
 	logger.LogAttrs(context.Background(), level, what, attrs...)
 }

@@ -26,8 +26,7 @@ type Outcome struct {
 	// Mapping is the id of the mapping that gave the message, empty for a typed action.
 	Mapping string
 	// Attempts is how many attempts were made with the message, and HTTPStatus what the last of them was answered; 0 without one.
-	// A Rejected message without an attempt was not sent because its key had just been refused: see Rejected in the package
-	// comment.
+	// A message that was Rejected because its key had just been refused was not sent for that: see Rejected in the package comment.
 	Attempts, HTTPStatus int
 	// Ambiguous is true where a message that is not Accepted may have been taken all the same: a request with it broke off.
 	Ambiguous bool
@@ -36,6 +35,8 @@ type Outcome struct {
 
 	// A closure, so that no dump of an Outcome shows what is in it: traits are personal data.
 	message func() []byte
+	// class is that of the answer that ended it.
+	class transport.Class
 }
 
 // Message returns the wire message of an outcome that is not Accepted, for a dead-letter file: one JSON object, or nil where
@@ -53,8 +54,8 @@ type Error struct {
 	Status    Status
 	MessageID string // empty where the message had none yet
 	// Err is the cause: an *actions.Error or a *mapping.ResolveError for a message that is Invalid for what it holds, and another
-	// error where it is its Profile Space's key, or its messageId is queued already with other content; a *transport.Error of the
-	// last attempt for one that is Rejected, Exhausted or Canceled; a context's error, ErrClosed or ErrQueueFull for one that is
+	// error where it is its Profile Space's key, or its messageId is queued already with other content; what the transport said of the
+	// last attempt, a *transport.Error of HTTP, for one that is Rejected, Exhausted or Canceled; a context's error, ErrClosed or ErrQueueFull for one that is
 	// Pending or NotQueued.
 	Err error
 }
@@ -93,15 +94,16 @@ func outcomeOf(s *dispatch.Settlement, id string) Outcome {
 		Attempts:   s.Attempts,
 		HTTPStatus: s.Result.Status,
 		Ambiguous:  s.Ambiguous,
+		class:      s.Result.Class,
 	}
 	if o.Status == Accepted {
 		return o
 	}
 	cause := s.Result.Err
 	switch {
-	case o.Status == Rejected && o.Attempts == 0:
-		o.HTTPStatus = 0
-		cause = fmt.Errorf("not sent, because an earlier request with the same write key failed: %w", orClass(cause, s.Result))
+	case s.Fault != nil:
+		o.class = s.Fault.Class
+		cause = fmt.Errorf("not sent, because an earlier request with the same write key failed: %w", orClass(s.Fault.Err, *s.Fault))
 	case o.Status == Canceled && cause == nil:
 		cause = errShutdown
 	case o.Status == Canceled:

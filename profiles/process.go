@@ -31,8 +31,7 @@ func (o RecordOutcome) Done() bool {
 		case Canceled, Exhausted, Pending:
 			return false
 		case Rejected:
-			var cause *transport.Error
-			if errors.As(m.Err, &cause) && (cause.Class == transport.Credentials || cause.Class == transport.Configuration) {
+			if m.class == transport.Credentials || m.class == transport.Configuration {
 				return false
 			}
 		}
@@ -64,6 +63,8 @@ func (o RecordOutcome) Err() error {
 // If ctx ends, or the loop is left early, Process stops reading, cancels what is not on the wire, and waits for what is: for at
 // most Config.AttemptTimeout, and for the source's present record. Where it has to be quick, lower that timeout.
 //
+// Where ctx ends while the loop's body runs, what is queued is canceled at once.
+//
 // The client may be used for other things meanwhile, other Processes included.
 func (c *Client) Process(ctx context.Context, dest *Destination, records iter.Seq2[Record, error]) iter.Seq2[RecordOutcome, error] {
 	return func(yield func(RecordOutcome, error) bool) {
@@ -73,7 +74,7 @@ func (c *Client) Process(ctx context.Context, dest *Destination, records iter.Se
 		}
 		r := newRun(ctx, c, dest)
 		go r.read(records)
-		defer r.stop()
+		defer r.stop() // which raises a panic of the source again
 		for {
 			outcome, ok := r.next()
 			if !ok {
@@ -94,6 +95,9 @@ func (c *Client) Process(ctx context.Context, dest *Destination, records iter.Se
 // has a model, the input has to name one. The error is a *DestinationError.
 func (c *Client) Check(dest *Destination) error {
 	var problems []DestinationProblem
+	if c.dispatcher == nil {
+		return &Error{Status: NotQueued, Err: errNoClient}
+	}
 	if dest == nil {
 		return &DestinationError{Problems: []DestinationProblem{{Reason: "is nil"}}}
 	}

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -465,6 +467,147 @@ func TestBadRecordsAreInvalidAndTheRestGoOn(t *testing.T) {
 	}
 }
 
+// carrier is a transport made of a function.
+type carrier func(ctx context.Context, b *transport.Batch) transport.Result
+
+func (c carrier) Deliver(ctx context.Context, b *transport.Batch) transport.Result { return c(ctx, b) }
+
+func TestRecordsThatWereNeverSentAreNotDone(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		result transport.Result
+	}{
+		{"everything is refused", transport.Result{Class: transport.Split, Status: 400}},
+		{"the key is refused by a transport with errors of its own", transport.Result{Class: transport.Credentials, Err: errors.New("no such key")}},
+		{"the key is refused by a transport without an error", transport.Result{Class: transport.Credentials}},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var requests atomic.Int32
+			client, err := profiles.New(profiles.Config{WriteKey: spaceKey, Transport: carrier(func(context.Context, *transport.Batch) transport.Result {
+				requests.Add(1)
+				time.Sleep(time.Millisecond)
+				return c.result
+			})})
+			if err != nil {
+				t.Fatal(err)
+			}
+			read, unsent := 0, 0
+			for o, err := range client.Process(t.Context(), shop(t), numbered(3000, &read)) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				if o.Done() && o.Outcomes[0].Attempts == 0 {
+					unsent++
+				}
+			}
+			if unsent > 0 || requests.Load() > 110 {
+				t.Errorf("%s: %d records are done that were never sent; %d requests were made", c.name, unsent, requests.Load())
+			}
+			if err := client.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// A loop body that is slower than the rate keeps the window full: that must not cut batches small.
+func TestSlowLoopBodyDoesNotCutBatches(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, err := profiles.New(profiles.Config{Transport: new(transporttest.Recorder), WriteKey: spaceKey, Window: 1000})
+		if err != nil {
+			t.Fatal(err)
+		}
+		read := 0
+		start := time.Now()
+		for range client.Process(t.Context(), shop(t), numbered(10_000, &read)) {
+			time.Sleep(time.Millisecond)
+		}
+		if s := client.Stats(); s.Requests > 400 {
+			t.Errorf("10,000 records took %d requests", s.Requests)
+		}
+		if took := time.Since(start); took > 13*time.Second {
+			t.Errorf("10,000 records at 1,000 a second took %v", took)
+		}
+		if err := client.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestContextEndsWhileTheLoopBodyRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		recorder := new(transporttest.Recorder)
+		client, err := profiles.New(profiles.Config{Transport: recorder, WriteKey: spaceKey, EventsPerSecond: 10})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		defer cancel()
+		read, first := 0, true
+		for range client.Process(ctx, shop(t), numbered(2000, &read)) {
+			if first {
+				first = false
+				time.Sleep(time.Minute)
+				synctest.Wait()
+				if sent := len(recorder.Messages()); sent > 40 {
+					t.Errorf("%d messages were sent, though the context ended after 2 s at 10 a second", sent)
+				}
+			}
+		}
+		if err := client.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestEveryRecordThatWasReadHasAnOutcome(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		recorder := new(transporttest.Recorder)
+		client, err := profiles.New(profiles.Config{Transport: recorder, WriteKey: spaceKey, Window: 5, AttemptTimeout: time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		recorder.Hold()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		read, outcomes := 0, 0
+		for _, err := range client.Process(ctx, shop(t), numbered(100, &read)) {
+			if err == nil {
+				outcomes++
+			}
+		}
+		if read != outcomes || read != 5 {
+			t.Errorf("%d records were read, and %d had an outcome, with a window of 5", read, outcomes)
+		}
+		recorder.Release()
+		if err := client.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestSourceThatEndsItsGoroutineHasNotEndedWell(t *testing.T) {
+	client, _ := profilestest.NewClient(t)
+	for _, before := range []int{0, 3} {
+		source := func(yield func(profiles.Record, error) bool) {
+			for range before {
+				yield(profiles.Record{"type": "identify", "userId": "u"}, nil)
+			}
+			runtime.Goexit()
+		}
+		outcomes := 0
+		var last error
+		for _, err := range client.Process(t.Context(), shop(t), source) {
+			if last = err; err == nil {
+				outcomes++
+			}
+		}
+		if last == nil || outcomes != before {
+			t.Errorf("after %d records: %d outcomes, then %v", before, outcomes, last)
+		}
+	}
+}
+
 func TestIDsDependOnTheProfileSpace(t *testing.T) {
 	_, server := newServed(t)
 	for _, key := range []string{"staging-key", "production-key"} {
@@ -516,6 +659,24 @@ func TestSourcePanicReachesTheCaller(t *testing.T) {
 		}
 	}()
 	for range client.Process(t.Context(), shop(t), source) {
+	}
+	t.Error("Process returned")
+}
+
+func TestSourcePanicReachesTheCallerAfterABreak(t *testing.T) {
+	client, _ := profilestest.NewClient(t)
+	source := func(yield func(profiles.Record, error) bool) {
+		for yield(profiles.Record{"type": "identify", "userId": "u"}, nil) {
+		}
+		panic("clean-up")
+	}
+	defer func() {
+		if p := recover(); p != "clean-up" {
+			t.Errorf("recovered %v", p)
+		}
+	}()
+	for range client.Process(t.Context(), shop(t), source) {
+		break
 	}
 	t.Error("Process returned")
 }

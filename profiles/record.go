@@ -53,8 +53,13 @@ type BadRecord struct {
 	Err error
 }
 
-// Error is Err's.
-func (e *BadRecord) Error() string { return e.Err.Error() }
+// Error is Err's text.
+func (e *BadRecord) Error() string {
+	if e.Err == nil {
+		return "bad record"
+	}
+	return e.Err.Error()
+}
 
 // Unwrap returns Err.
 func (e *BadRecord) Unwrap() error { return e.Err }

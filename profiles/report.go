@@ -45,6 +45,9 @@ type MappingReport struct {
 // NewReport returns an empty report with an entry for each mapping of dest.
 func NewReport(dest *Destination) *Report {
 	r := &Report{Mappings: []MappingReport{}}
+	if dest == nil {
+		return r
+	}
 	for _, m := range dest.mappings {
 		r.Mappings = append(r.Mappings, MappingReport{ID: m.id, Name: m.name, Action: m.kind.String(), Enabled: m.enabled})
 	}

@@ -20,6 +20,8 @@ type run struct {
 
 	ctx    context.Context // ends with the caller's, and when the consumer stops
 	cancel context.CancelFunc
+	ended  func() bool   // takes back what happens when ctx ends
+	gone   chan struct{} // closed when that has happened
 
 	wake chan struct{} // for the consumer: the oldest slot is complete, or all is over
 	room chan struct{} // for the reader: a slot has become free
@@ -52,6 +54,11 @@ func newRun(ctx context.Context, c *Client, dest *Destination) *run {
 		slots: make([]slot, min(c.cfg.Window, 64)),
 	}
 	r.ctx, r.cancel = context.WithCancel(ctx)
+	r.gone = make(chan struct{})
+	r.ended = context.AfterFunc(r.ctx, func() {
+		c.dispatcher.CancelSink(r)
+		close(r.gone)
+	})
 	return r
 }
 
@@ -66,28 +73,38 @@ func (r *run) read(records iter.Seq2[Record, error]) {
 		r.mu.Unlock()
 		signal(r.wake)
 	}()
+	if err = r.ready(); err != nil {
+		return
+	}
+	err = errSourceExit
 	for rec, recErr := range records {
 		var bad *BadRecord
 		switch {
 		case errors.As(recErr, &bad):
-			err = r.refuse(bad)
+			r.refuse(bad)
+			err = nil
 		case recErr != nil:
 			err = recErr
 		default:
 			err = r.take(rec)
 		}
+		if err == nil { // nothing is read before there is a place for it
+			err = r.ready()
+		}
 		if err != nil {
 			return
 		}
+		err = errSourceExit
 	}
+	err = nil
 }
+
+// errSourceExit is why the range ends where the source ends its goroutine.
+var errSourceExit = errors.New("the source called runtime.Goexit")
 
 // take runs one record. Its error is why no more are to be read.
 func (r *run) take(rec Record) error {
-	index, err := r.open()
-	if err != nil {
-		return err
-	}
+	index := r.open()
 	var skip Skip
 	r.drafts, skip = r.dest.drafts(rec, r.source(index), r.drafts[:0])
 	defer clear(r.drafts)
@@ -113,6 +130,9 @@ func (r *run) take(rec Record) error {
 		}
 		if err != nil && !isInvalid(err) {
 			stop = err // the client is closed, or the context has ended
+			if cause := errors.Unwrap(err); cause != nil {
+				stop = cause
+			}
 		}
 	}
 	r.done(index, 1)
@@ -120,16 +140,12 @@ func (r *run) take(rec Record) error {
 }
 
 // refuse takes a record that the source could not read.
-func (r *run) refuse(bad *BadRecord) error {
-	index, err := r.open()
-	if err != nil {
-		return err
-	}
+func (r *run) refuse(bad *BadRecord) {
+	index := r.open()
 	r.mu.Lock()
 	r.slot(index).outcome.Outcomes = []Outcome{{Status: Invalid, Err: &Error{Status: Invalid, Err: bad}}}
 	r.mu.Unlock()
 	r.done(index, 1)
-	return nil
 }
 
 // source says where the record with an index comes from, and where it goes unless its mapping says otherwise.
@@ -137,28 +153,34 @@ func (r *run) source(index int) origin {
 	return origin{ordinal: r.dest.input.Start + index, run: r.name, space: r.client.cfg.WriteKey}
 }
 
-// open waits for a free slot and gives it to the next record.
-func (r *run) open() (int, error) {
+// ready waits until there is a slot for another record.
+func (r *run) ready() error {
 	hurried := false
 	for {
 		if err := r.ctx.Err(); err != nil {
-			return 0, err
+			return err
 		}
 		r.mu.Lock()
-		if r.tail-r.head < r.client.cfg.Window {
-			break
-		}
-		stuck := r.slot(r.head).pending > 0
+		free := r.tail-r.head < r.client.cfg.Window
+		stuck := !free && r.slot(r.head).pending > 0
 		r.mu.Unlock()
-		if !hurried && stuck {
+		if free {
+			return nil
+		}
+		if stuck && !hurried {
 			hurried = true
-			r.client.dispatcher.Hurry() // the window is full: no batch can get any fuller
+			r.client.dispatcher.Hurry() // no batch gets any fuller while the window is full
 		}
 		select {
 		case <-r.room:
 		case <-r.ctx.Done():
 		}
 	}
+}
+
+// open gives the next slot to a record.
+func (r *run) open() int {
+	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.tail-r.head == len(r.slots) {
 		r.grow()
@@ -166,7 +188,7 @@ func (r *run) open() (int, error) {
 	index := r.tail
 	r.tail++
 	*r.slot(index) = slot{outcome: RecordOutcome{Index: r.dest.input.Start + index}, pending: 1}
-	return index, nil
+	return index
 }
 
 // grow doubles the ring.
@@ -247,13 +269,11 @@ func (r *run) done(index, n int) {
 func (r *run) Settle(token uint64, s *dispatch.Settlement) {
 	index, i := int(token>>8), int(token&0xff)
 	r.mu.Lock()
-	before := r.slot(index).outcome.Outcomes[i]
-	r.mu.Unlock()
-	o := outcomeOf(s, before.MessageID)
-	o.Mapping = before.Mapping
-	r.mu.Lock()
 	slot := r.slot(index)
-	slot.outcome.Outcomes[i] = o
+	o := &slot.outcome.Outcomes[i]
+	mapping := o.Mapping
+	*o = outcomeOf(s, o.MessageID)
+	o.Mapping = mapping
 	slot.pending--
 	r.pending--
 	r.lost = r.lost || o.Status == Canceled
@@ -266,7 +286,6 @@ func (r *run) Settle(token uint64, s *dispatch.Settlement) {
 
 // next returns the outcome of the oldest record, and waits for it; ok is false where there are no more.
 func (r *run) next() (o RecordOutcome, ok bool) {
-	ended := r.ctx.Done()
 	for {
 		r.mu.Lock()
 		if r.head < r.tail && r.slot(r.head).pending == 0 {
@@ -284,12 +303,7 @@ func (r *run) next() (o RecordOutcome, ok bool) {
 			return RecordOutcome{}, false
 		}
 		r.mu.Unlock()
-		select {
-		case <-r.wake:
-		case <-ended:
-			ended = nil
-			r.client.dispatcher.CancelSink(r)
-		}
+		<-r.wake
 	}
 }
 
@@ -302,14 +316,11 @@ func worst(outcomes []Outcome) Status {
 	return status
 }
 
-// end returns why the run has ended, and panics with what the source panicked with. A run that has canceled messages has not ended
-// well, even if the source had no more records.
+// end returns why the run has ended. A run that has canceled messages has not ended well, even if the source had no more records.
 func (r *run) end() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
-	case r.thrown != nil:
-		panic(r.thrown)
 	case r.err == nil && r.lost && r.ctx.Err() != nil:
 		return r.ctx.Err()
 	case r.err == nil && r.lost:
@@ -318,24 +329,28 @@ func (r *run) end() error {
 	return r.err
 }
 
-// stop ends the run: it waits for the reader and for every message.
+// stop ends the run: it waits for the reader and for every message, and panics with what the source panicked with.
 func (r *run) stop() {
-	r.cancel()
-	canceled := false
-	for {
-		r.mu.Lock()
-		over, pending := r.over, r.pending
-		r.mu.Unlock()
-		if over && pending == 0 {
-			break
+	if r.settled() && r.ended() {
+		r.cancel()
+	} else {
+		r.cancel() // which cancels what is not on the wire
+		for !r.settled() {
+			<-r.wake
 		}
-		if !canceled {
-			canceled = true
-			r.client.dispatcher.CancelSink(r)
-		}
-		<-r.wake
+		<-r.gone
+		r.client.dispatcher.Forget(r)
 	}
-	r.client.dispatcher.Forget(r)
+	if r.thrown != nil {
+		panic(r.thrown)
+	}
+}
+
+// settled tells whether the reader has ended and every message has its outcome.
+func (r *run) settled() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.over && r.pending == 0
 }
 
 func signal(c chan struct{}) {

@@ -65,7 +65,7 @@ var scratch = sync.Pool{New: func() any { return new([]byte) }}
 
 // offer validates and encodes an action and admits it. It returns the message's id where somebody waits for the outcome.
 func (s Space) offer(ctx context.Context, a actions.Action, wait sendSink, block bool) (string, error) {
-	if s.client == nil {
+	if s.client == nil || s.client.dispatcher == nil {
 		return "", &Error{Status: NotQueued, Err: errNoClient}
 	}
 	if s.key.IsZero() {

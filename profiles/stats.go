@@ -29,6 +29,9 @@ type Stats struct {
 
 // Stats returns the counters as they are now.
 func (c *Client) Stats() Stats {
+	if c.dispatcher == nil {
+		return Stats{}
+	}
 	s := c.dispatcher.Stats()
 	return Stats{
 		Queued: s.Queued, QueuedBytes: s.QueuedBytes, InFlight: s.InFlight,
