@@ -36,9 +36,9 @@ type SegmentInfo struct {
 // the file system says.
 func Inspect(fsys vfs.FS) (Info, error) {
 	for try := 1; ; try++ {
-		s, err := look(fsys, Config{}, false)
+		s, err := lookAt(fsys, nil)
 		if vanished(err) && try < 5 {
-			continue // removed by its owner between the listing and the reading
+			continue // acknowledgements have been moved to a new file
 		}
 		if err != nil {
 			return Info{}, err

@@ -119,7 +119,7 @@ func Open(fsys vfs.FS, c Config) (*Log, Recovery, error) {
 }
 
 func open(fsys vfs.FS, c Config, lock io.Closer) (*Log, Recovery, error) {
-	s, err := look(fsys, c, true)
+	s, err := look(fsys, c)
 	if err != nil {
 		return nil, Recovery{}, err
 	}

@@ -19,7 +19,7 @@ import (
 
 // The long runs: go test ./internal/seglog -run PowerCut -cuts=100000, -run Kill -kills=1000, -run Backlog -backlog=10240.
 var (
-	cuts    = flag.Int("cuts", 2000, "power cuts that TestFault40PowerCut survives")
+	cuts    = flag.Int("cuts", 1000, "power cuts that TestFault40PowerCut survives")
 	kills   = flag.Int("kills", 12, "kills that TestFault37Kill survives")
 	backlog = flag.Int64("backlog", 64, "MB that TestFault55Backlog recovers")
 )

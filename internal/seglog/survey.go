@@ -75,8 +75,11 @@ func (l *lostRange) add(first, last Seq, records int64) {
 	l.records += records
 }
 
-// look surveys a directory. Errors of reading come back as they are: what cannot be read is not there to be replaced.
-func look(fsys vfs.FS, c Config, checkIdentity bool) (*survey, error) {
+// look surveys the directory of a log that c is for. Errors of reading come back as they are: what cannot be read is not there to be replaced.
+func look(fsys vfs.FS, c Config) (*survey, error) { return lookAt(fsys, &c) }
+
+// lookAt does so for any log where c is nil, one that somebody is using too: segments may be removed while it looks.
+func lookAt(fsys vfs.FS, c *Config) (*survey, error) {
 	entries, err := fsys.List()
 	if err != nil {
 		return nil, failed("listing the directory", err)
@@ -107,7 +110,7 @@ func look(fsys vfs.FS, c Config, checkIdentity bool) (*survey, error) {
 		s.fresh, s.next = true, 1
 		return s, nil
 	}
-	if err := s.readManifest(fsys, c, checkIdentity); err != nil {
+	if err := s.readManifest(fsys, c); err != nil {
 		return nil, err
 	}
 	for _, name := range s.ackFiles {
@@ -120,7 +123,10 @@ func look(fsys vfs.FS, c Config, checkIdentity bool) (*survey, error) {
 		if i+1 < len(s.segments) {
 			seg.limit = s.segments[i+1].base
 		}
-		if err := s.readSegment(fsys, seg); err != nil {
+		err := s.readSegment(fsys, seg)
+		if c == nil && vanished(err) {
+			s.removed(seg)
+		} else if err != nil {
 			return nil, err
 		}
 	}
@@ -128,7 +134,7 @@ func look(fsys vfs.FS, c Config, checkIdentity bool) (*survey, error) {
 	return s, nil
 }
 
-func (s *survey) readManifest(fsys vfs.FS, c Config, checkIdentity bool) error {
+func (s *survey) readManifest(fsys vfs.FS, c *Config) error {
 	data, err := readAll(fsys, manifestName, 1<<20)
 	if err != nil {
 		return failed("reading "+manifestName, err)
@@ -136,7 +142,7 @@ func (s *survey) readManifest(fsys vfs.FS, c Config, checkIdentity bool) error {
 	if s.manifest, s.whole, err = parseManifest(data); err != nil {
 		return err
 	}
-	if !checkIdentity {
+	if c == nil {
 		return nil
 	}
 	if string(s.manifest.identity) != string(c.Identity) {
@@ -220,6 +226,12 @@ func (s *survey) readSegment(fsys vfs.FS, seg *surveyed) error {
 		return nil
 	}
 	return s.scan(f, seg)
+}
+
+// removed notes that a segment was removed by the one who uses the log: all of it was acknowledged.
+func (s *survey) removed(seg *surveyed) {
+	seg.skipped, seg.end = true, max(seg.base, seg.limit)
+	s.acked.addRange(seg.base, seg.end-1)
 }
 
 // scan reads a segment's frames. Damage counts as such only where a good frame follows it; what is left is the tail.
