@@ -1,6 +1,7 @@
 package seglog
 
 import (
+	"runtime"
 	"time"
 
 	"github.com/segmentprofiles/segmentprofiles-go/internal/vfs"
@@ -10,7 +11,8 @@ import (
 // of them is its leader, and writes it; the others wait.
 type batch struct {
 	buf   []byte
-	count int
+	count int // of records
+	calls int
 	done  chan struct{} // closed when first and err are there
 	first Seq
 	err   error
@@ -83,14 +85,18 @@ func (l *Log) tryJoin(records [][]byte, sums []uint32, size int64) (*batch, int,
 	b := l.open
 	if b == nil || b.count > 0 && int64(len(b.buf))+size > maxBatch {
 		// A batch that is full keeps its leader, and waits for its turn.
-		b = &batch{buf: l.spare[:0], done: make(chan struct{})}
-		l.open, l.spare = b, nil
+		b = &batch{done: make(chan struct{})}
+		if n := len(l.spare); n > 0 {
+			b.buf, l.spare = l.spare[n-1][:0], l.spare[:n-1]
+		}
+		l.open = b
 	}
 	index := b.count
 	for i, r := range records {
 		b.buf = appendFrame(b.buf, r, sums[i], now, l.cfg.Version)
 	}
 	b.count += len(records)
+	b.calls++
 	l.pendingBytes += size
 	l.pendingRecords += int64(len(records))
 	l.users.Add(1)
@@ -100,7 +106,11 @@ func (l *Log) tryJoin(records [][]byte, sums []uint32, size int64) (*batch, int,
 // lead writes a batch at its turn, makes its records readable, and tells those who wait.
 func (l *Log) lead(b *batch) {
 	l.disk.Lock()
+	if l.write.crowded {
+		runtime.Gosched() // those whose batch has just been written are about to come back: with them in this one, fewer syncs do
+	}
 	l.mu.Lock()
+	l.write.crowded = b.calls > 1
 	if l.open == b {
 		l.open = nil // nobody joins from here on
 	}
@@ -120,8 +130,8 @@ func (l *Log) lead(b *batch) {
 		l.refused = vfs.NoSpace(b.err)
 		l.freed()
 	}
-	if cap(b.buf) <= 2*maxBatch {
-		l.spare = b.buf
+	if cap(b.buf) <= maxBatch && len(l.spare) < 2 {
+		l.spare = append(l.spare, b.buf)
 	}
 	b.buf = nil
 	l.mu.Unlock()

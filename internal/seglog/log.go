@@ -31,7 +31,7 @@ type Log struct {
 	next     Seq // what the next record gets; those below it may be read
 	durable  Seq // those below it are on the disk
 	open     *batch
-	spare    []byte // a batch's buffer to use again
+	spare    [][]byte // buffers of batches to use again: one is written while the other is filled
 
 	bytes          int64 // of all segments on disk
 	unackedCount   int64

@@ -13,13 +13,15 @@ type segmentWriter struct {
 	seg    *segment // nil where the next batch begins a new one
 	file   vfs.File
 	synced int64 // bytes of it that are on the disk
+
+	crowded bool // the last batch was that of several callers
 }
 
 func (w *segmentWriter) close() {
 	if w.file != nil {
 		w.file.Close() // what matters is synced
 	}
-	*w = segmentWriter{}
+	*w = segmentWriter{crowded: w.crowded}
 }
 
 // errAbandoned marks a failure after which the segment cannot be trusted with more, and another one may.

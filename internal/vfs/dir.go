@@ -17,7 +17,7 @@ import (
 type Dir struct {
 	path string
 	root *os.Root
-	self fs.FileInfo
+	id   identity
 	edit bool
 }
 
@@ -65,17 +65,18 @@ func open(path string, edit bool) (*Dir, error) {
 
 // settle makes sure that what was opened is what was looked at, and is for its owner alone.
 func (d *Dir) settle(seen fs.FileInfo) error {
-	var err error
-	if d.self, err = d.root.Stat("."); err != nil {
+	self, err := d.root.Stat(".")
+	if err != nil {
 		return err
 	}
-	if !os.SameFile(seen, d.self) {
+	if !os.SameFile(seen, self) {
 		return &GoneError{d.path}
 	}
+	d.id = identify(self)
 	if !hasModes || !d.edit {
 		return nil
 	}
-	mode := d.self.Mode().Perm()
+	mode := self.Mode().Perm()
 	if mode&0o022 != 0 {
 		return &PermissionError{d.path, fmt.Sprintf("mode %#o: others may write to the directory", mode)}
 	}
@@ -288,26 +289,6 @@ func (d *Dir) Lock(name string) (io.Closer, error) {
 		return nil, err
 	}
 	return f, nil // closing the file gives the lock back
-}
-
-// Verify implements FS.
-func (d *Dir) Verify(name string, f File) error {
-	now, err := os.Lstat(d.path)
-	if err != nil || !os.SameFile(now, d.self) {
-		return &GoneError{d.path}
-	}
-	of, ok := f.(osFile)
-	if !ok {
-		return fmt.Errorf("vfs: a file of %T is not one of Dir's", f)
-	}
-	open, err := of.Stat()
-	if err != nil {
-		return err
-	}
-	if now, err = d.root.Lstat(name); err != nil || !os.SameFile(now, open) {
-		return &GoneError{filepath.Join(d.path, name)}
-	}
-	return nil
 }
 
 // check refuses names that lead elsewhere, and changes to a directory that was opened for reading.

@@ -270,19 +270,21 @@ func TestVerify(t *testing.T) {
 	if err := d.Verify("file", f); err != nil {
 		t.Fatal(err)
 	}
-	if err := d.Rename("file", "other"); err != nil {
+	create(t, d, "new", "text")
+	if err := d.Rename("new", "file"); err != nil {
 		t.Fatal(err)
 	}
 	if err := d.Verify("file", f); !errors.As(err, &gone) {
-		t.Errorf("after the file was renamed: %v", err)
+		t.Errorf("with another file in its place: %v", err)
 	}
-	create(t, d, "file", "text")
-	if err := d.Verify("file", f); !errors.As(err, &gone) {
-		t.Errorf("with another file of its name: %v", err)
+	f = create(t, d, "removed", "text")
+	if err := d.Remove("removed"); err != nil {
+		t.Fatal(err)
 	}
-	if err := d.Verify("other", f); err != nil {
-		t.Errorf("under its new name: %v", err)
+	if err := d.Verify("removed", f); !errors.As(err, &gone) || filepath.Base(gone.Path) != "removed" {
+		t.Errorf("after it was removed: %v", err)
 	}
+	f = create(t, d, "other", "text")
 	if err := os.Rename(d.Path(), filepath.Join(top, "moved")); err != nil {
 		t.Skip("this system does not rename a directory that is in use")
 	}

@@ -39,8 +39,8 @@ type FS interface {
 	// Lock takes the lock of that name, or returns a *LockedError at once where somebody has it, in this process or another.
 	// Closing what it returns gives the lock back.
 	Lock(name string) (io.Closer, error)
-	// Verify returns a *GoneError where the directory is no longer the one that was opened, or name is no longer f's: what is
-	// written to f would not be found again.
+	// Verify returns a *GoneError where the directory's path no longer leads to the one that was opened, or f, whose name is name, was
+	// removed: what is written to f would not be found again. It is cheap enough to be asked after each write.
 	Verify(name string, f File) error
 }
 
