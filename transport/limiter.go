@@ -16,6 +16,10 @@ type LimiterConfig struct {
 	// RequestsPerSecond is the number of requests let through in a second, of whatever size. Defaults to
 	// DefaultRequestsPerSecond where it is 0; a negative number is no limit.
 	RequestsPerSecond float64
+	// Adaptive makes the limiter learn the server's limit from what it is told by Observe. EventsPerSecond is where it starts then,
+	// and its ceiling: the rate falls below it where the server takes less, and comes back. Where EventsPerSecond is negative the
+	// limit is unknown: the rate starts at DefaultEventsPerSecond and may grow beyond it. RequestsPerSecond is not adapted.
+	Adaptive bool
 }
 
 // A Limiter holds what is sent to one workspace below its rates. Segment's limits are the workspace's, so that all clients
@@ -31,6 +35,8 @@ type Limiter struct {
 	requests *rate.Limiter
 	latest   time.Time // the latest time that Reserve was told
 	floor    time.Time // until when waits that were granted at an earlier rate last
+	adaptive bool
+	learner  learner // used where adaptive
 }
 
 // NewLimiter returns a limiter with the given rates. Its error is a *ConfigError, for rates that are not finite numbers.
@@ -41,7 +47,17 @@ func NewLimiter(c LimiterConfig) (*Limiter, error) {
 	if err := problems.orNil(); err != nil {
 		return nil, err
 	}
-	return &Limiter{events: newBucket(events), requests: newBucket(requests)}, nil
+	l := &Limiter{requests: newBucket(requests), adaptive: c.Adaptive}
+	if c.Adaptive {
+		start := events
+		if math.IsInf(events, 1) {
+			start = DefaultEventsPerSecond
+		}
+		l.learner = newLearner(events, start)
+		events = l.learner.rate()
+	}
+	l.events = newBucket(events)
+	return l, nil
 }
 
 // configuredRate returns the rate that a field of LimiterConfig stands for, +Inf for no limit.
@@ -85,9 +101,14 @@ func (l *Limiter) Reserve(now time.Time, events int) time.Duration {
 }
 
 // MaxBatch returns how many events a request should carry at most: a quarter of a second's, so that one batch is never more than
-// the bucket, at least 1 and at most MaxBatchMessages. It changes with the rate.
+// the bucket, at least 1 and at most MaxBatchMessages. For an adaptive limiter it is an eighth of a second's: what small batches
+// are answered tells the limit more finely. It changes with the rate.
 func (l *Limiter) MaxBatch() int {
-	return int(min(max(l.EventsPerSecond()/4, 1), MaxBatchMessages))
+	share := 4.0
+	if l != nil && l.adaptive {
+		share = 8
+	}
+	return int(min(max(l.EventsPerSecond()/share, 1), MaxBatchMessages))
 }
 
 // EventsPerSecond returns the present rate of events, +Inf where there is no limit.
@@ -108,29 +129,49 @@ func (l *Limiter) EventsPerSecond() float64 {
 //
 // Waits that Reserve has returned stand as they are, and the new rate counts from the end of the last of them: what is owed
 // is kept as time, or lowering the rate from 1,000 to 1 with 1,000 events owed would stop everything for a quarter of an hour.
+//
+// An adaptive limiter forgets what it has learned: perSecond is its ceiling, and where it starts again. +Inf takes the ceiling
+// away and leaves the rate as it is.
 func (l *Limiter) SetEventsPerSecond(perSecond float64) {
 	if l == nil || !(perSecond > 0) {
 		return
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	now := l.advance(time.Now())
+	if l.adaptive {
+		start := perSecond
+		if math.IsInf(perSecond, 1) {
+			start = l.learner.rate()
+		}
+		l.learner = newLearner(perSecond, start)
+		perSecond = l.learner.rate()
+	}
+	l.setEvents(l.advance(time.Now()), perSecond)
+}
+
+// setEvents changes the rate of events from now on.
+func (l *Limiter) setEvents(now time.Time, perSecond float64) {
 	if now.Before(l.floor) {
 		now = l.floor
 	}
-	next := newBucket(perSecond)
 	if l.events != nil {
-		tokens := l.events.TokensAt(now)
-		if tokens < 0 {
-			now = now.Add(take(l.events, now, 0))
-		}
-		if next != nil {
-			// A changed rate is no new quarter of a second: the bucket keeps what it had.
-			kept := max(0, min(int(tokens), next.Burst()))
-			next.ReserveN(now, next.Burst()-kept)
-		}
+		now = now.Add(take(l.events, now, 0))
 	}
-	l.events, l.floor = next, now
+	l.floor = now
+	if l.events == nil || math.IsInf(perSecond, 1) {
+		l.events = newBucket(perSecond)
+		return
+	}
+	// A changed rate is no new quarter of a second: the bucket keeps what it has, as far as it fits.
+	l.events.SetLimitAt(now, rate.Limit(perSecond))
+	l.events.SetBurstAt(now, bucketSize(perSecond))
+}
+
+// spill leaves the bucket of events at most half full.
+func (l *Limiter) spill() {
+	if over := int(l.events.TokensAt(l.floor)) - l.events.Burst()/2; over > 0 {
+		l.events.ReserveN(l.floor, over)
+	}
 }
 
 // advance returns now, or the latest time seen where that is later. Without it rate.Limiter would credit the time between the
@@ -151,7 +192,12 @@ func newBucket(perSecond float64) *rate.Limiter {
 	if math.IsInf(perSecond, 1) {
 		return nil
 	}
-	return rate.NewLimiter(rate.Limit(perSecond), int(min(max(perSecond/4, 1), maxBurst)))
+	return rate.NewLimiter(rate.Limit(perSecond), bucketSize(perSecond))
+}
+
+// bucketSize returns a quarter of a second's events.
+func bucketSize(perSecond float64) int {
+	return int(min(max(perSecond/4, 1), maxBurst))
 }
 
 // take takes n tokens at once, and returns how long it is until the bucket owes nothing. rate.Limiter refuses to give more than
