@@ -38,7 +38,6 @@ func (l *Log) Ack(seqs ...Seq) {
 	l.mu.Unlock()
 	if reclaim {
 		l.reclaim()
-		return
 	}
 	l.flushAcksIfDue()
 	l.writeAcks()

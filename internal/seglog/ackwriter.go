@@ -32,9 +32,18 @@ func (w *ackWriter) close() {
 	}
 }
 
-// flush writes what is to be acknowledged, to a new file with everything in it where the present one is broken or too long, or where snapshot
-// asks for it. With sync it then removes what that allows to. It is called with the turn.
+// flush writes what is to be acknowledged, and with sync removes and thins out what that allows to. It is called with the turn.
 func (l *Log) flush(sync, snapshot bool) error {
+	if err := l.flushFile(sync, snapshot); err != nil || !sync {
+		return err
+	}
+	l.compact()
+	return nil
+}
+
+// flushFile writes what is to be acknowledged, to a new file with everything in it where the present one is broken or too long, or where snapshot
+// asks for it. With sync it then removes the segments that are empty.
+func (l *Log) flushFile(sync, snapshot bool) error {
 	w := &l.acks
 	if !sync && !w.failedAt.IsZero() && time.Since(w.failedAt) < ackEvery {
 		l.mu.Lock()

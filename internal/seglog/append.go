@@ -59,11 +59,11 @@ func (l *Log) Append(records ...[]byte) (Seq, error) {
 }
 
 // join puts records into the open batch, and returns it with their place in it. Place 0 makes the caller the leader. Where there is no
-// room it frees what acknowledgements allow to and tries again.
+// room it frees what acknowledgements allow to, as often as that helps.
 func (l *Log) join(records [][]byte, sums []uint32, size int64) (*batch, int, error) {
-	for reclaimed := false; ; reclaimed = true {
+	for {
 		b, index, err := l.tryJoin(records, sums, size)
-		if _, full := err.(*FullError); !full || reclaimed || !l.reclaim() {
+		if _, full := err.(*FullError); !full || !l.reclaim() {
 			return b, index, err
 		}
 	}

@@ -38,8 +38,8 @@ type Config struct {
 	Mode Mode
 	// Interval is for the mode of that name. Defaults to DefaultInterval.
 	Interval time.Duration
-	// SegmentBytes is the size at which a new segment is begun. A segment is removed as a whole, when all its records are
-	// acknowledged. Defaults to DefaultSegmentBytes, or an eighth of MaxBytes where that is less.
+	// SegmentBytes is the size at which a new segment is begun. A segment is removed when all its records are acknowledged, and
+	// rewritten without the acknowledged ones where others stay for long. Defaults to DefaultSegmentBytes, or an eighth of MaxBytes where that is less.
 	SegmentBytes int64
 	// MaxBytes bounds the bytes of segments on disk, 0 not at all. Acknowledgements and quarantined parts are not counted.
 	MaxBytes int64

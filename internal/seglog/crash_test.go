@@ -54,6 +54,9 @@ func crashOn(t *testing.T, seed uint64, mode Mode, kill bool, on func(fsys vfs.F
 	mem := vfstest.NewMem()
 	b := newLedger()
 	config := Config{Mode: mode, SegmentBytes: int64(500 + random.IntN(4000))}
+	if random.IntN(2) == 0 {
+		config.MaxBytes = int64(4000 + random.IntN(20_000)) // segments are thinned out
+	}
 	keepsAll := mode == Sync || kill
 	for life := range 4 {
 		faults := on(mem)

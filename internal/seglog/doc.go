@@ -17,7 +17,8 @@
 //	*.tmp                       not finished; removed when the log is opened
 //
 // A segment ends where the next one begins: frames in it with the next one's first sequence number or a later one are void. That is
-// how a segment whose sync has failed is left behind. Two segments with the same first number differ in their attempt; the last counts.
+// how a segment whose sync has failed is left behind. Two segments with the same first number differ in their attempt; the last counts: that
+// is how a segment with few records left, which may stay for long, is replaced by a small one.
 //
 // # Order of writes
 //
@@ -33,5 +34,5 @@
 // everything in memory and is never held across I/O. Order: disk, acks.turn, mu; none is taken while one on its right is held.
 //
 // A Log has no goroutine. In Interval mode it has one timer, which runs only while something is unsynced. What has to be done "every
-// second" (syncing acknowledgements, removing segments) is done by the next operation that finds it due, or by Close.
+// second" (syncing acknowledgements, removing and thinning out segments) is done by the next operation that finds it due, or by Close.
 package seglog

@@ -66,8 +66,10 @@ type segment struct {
 	sealed  bool // nothing will be appended
 	void    bool // frames that do not count may be behind its end: it has to go before the segment after it may
 	readers int
-	doomed  bool // being removed
-	moved   int  // counts changes that make a reader's offset useless
+	doomed  bool          // being removed
+	moved   int           // counts changes that make a reader's offset useless
+	dropped int64         // acknowledged records that are no longer in the file
+	moving  chan struct{} // closed when the file has been replaced; nil while it is not being replaced
 }
 
 func (s *segment) name() string { return segmentName(s.base, s.attempt) }

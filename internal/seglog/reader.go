@@ -83,6 +83,12 @@ func (l *Log) hold(r *Reader) (*segment, int64, Seq, error) {
 			r.pos = max(r.pos, seg.end)
 			continue
 		}
+		if moving := seg.moving; moving != nil {
+			l.mu.Unlock()
+			<-moving
+			l.mu.Lock()
+			continue
+		}
 		r.pos = max(r.pos, seg.base)
 		seg.readers++
 		if r.seg != seg || r.moved != seg.moved || r.seq > r.pos {

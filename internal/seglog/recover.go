@@ -14,6 +14,7 @@ func (l *Log) recover(s *survey) (Recovery, error) {
 	found := l.adopt(s)
 	l.acks.generation = s.lastAck
 	l.acks.old = s.ackFiles
+	l.acks.reserved = s.reserved
 	if s.fresh {
 		return found, nil
 	}
@@ -46,7 +47,8 @@ func (l *Log) adopt(s *survey) Recovery {
 		}
 		at = max(at, seg.end)
 		l.segments = append(l.segments, &segment{base: seg.base, attempt: seg.attempt, end: seg.end, size: seg.good,
-			disk: seg.bytes, unacked: seg.unacked, sealed: true, void: seg.limit != 0 && seg.torn > 0})
+			disk: seg.bytes, unacked: seg.unacked, sealed: true,
+			void: seg.limit != 0 && seg.torn > 0, dropped: int64(seg.end-seg.base) - seg.frames})
 		l.bytes += seg.bytes
 	}
 	if at < l.next {

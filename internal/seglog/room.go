@@ -35,17 +35,17 @@ func (l *Log) freed() {
 	}
 }
 
-// reclaimable tells whether a segment could be removed. It is called with mu held.
+// reclaimable tells whether a segment could be removed or thinned out. It is called with mu held.
 func (l *Log) reclaimable() bool {
 	for _, seg := range l.segments {
 		if seg.unacked == 0 && seg.readers == 0 && seg.end > seg.base {
 			return true
 		}
 	}
-	return false
+	return l.thin() != nil
 }
 
-// reclaim removes the segments whose records are all acknowledged, and tells whether that made a difference.
+// reclaim removes the segments whose records are all acknowledged, else the acknowledged part of one, and tells whether that made a difference.
 func (l *Log) reclaim() bool {
 	l.mu.Lock()
 	before, possible := l.bytes, l.reclaimable()

@@ -36,7 +36,7 @@ type found struct {
 	lost   uint64 // how many, acknowledged ones included
 }
 
-const scanWindow = 256 << 10
+const scanWindow = 512 << 10
 
 // next returns what comes next. An error is one of reading the file.
 func (s *scanner) next() (found, error) {

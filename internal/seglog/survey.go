@@ -24,12 +24,15 @@ type survey struct {
 
 	segments []*surveyed
 	leftover []string // files that were not finished
+	reserved bool     // the reserve is there
 	broken   []vfs.Entry
 	next     Seq // what the next record gets
 
 	records int64 // not acknowledged
 	size    int64 // of their frames
 	missing lostRange
+
+	window []byte // the scanners' buffer
 }
 
 // A surveyed segment.
@@ -43,6 +46,7 @@ type surveyed struct {
 	badHead bool
 	end     Seq   // the seq after the last frame, or after all that it had before it was damaged
 	good    int64 // where the last good frame ends
+	frames  int64
 	unacked int64
 	first   Seq // the first that is not acknowledged, 0 where there is none
 	damage  []damage
@@ -97,6 +101,8 @@ func lookAt(fsys vfs.FS, c *Config) (*survey, error) {
 				s.ackFiles = append(s.ackFiles, e.Name)
 				s.lastAck = max(s.lastAck, generation)
 			}
+		case e.Name == reserveName:
+			s.reserved = true
 		case strings.HasSuffix(e.Name, tmpSuffix):
 			s.leftover = append(s.leftover, e.Name)
 		case strings.HasSuffix(e.Name, brokenSuffix):
@@ -236,7 +242,8 @@ func (s *survey) removed(seg *surveyed) {
 
 // scan reads a segment's frames. Damage counts as such only where a good frame follows it; what is left is the tail.
 func (s *survey) scan(f vfs.File, seg *surveyed) error {
-	sc := scanner{r: f, seed: s.manifest.seed(), size: seg.bytes, limit: seg.limit, off: seg.good, seq: seg.base}
+	sc := scanner{r: f, seed: s.manifest.seed(), size: seg.bytes, limit: seg.limit, off: seg.good, seq: seg.base, window: s.window[:0]}
+	defer func() { s.window = sc.window }()
 	var open []damage // since the last good frame
 	for {
 		got, err := sc.next()
@@ -252,6 +259,7 @@ func (s *survey) scan(f vfs.File, seg *surveyed) error {
 			seg.damage = append(seg.damage, slices.DeleteFunc(open, func(d damage) bool { return d.records == 0 })...)
 			open = open[:0]
 			seg.end, seg.good = got.head.seq+1, got.off+got.size
+			seg.frames++
 			if !s.acked.has(got.head.seq) {
 				seg.unacked++
 				if seg.first == 0 {
