@@ -2,12 +2,14 @@ package profiles
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 
 	"github.com/segmentprofiles/segmentprofiles-go/actions"
 	"github.com/segmentprofiles/segmentprofiles-go/internal/dispatch"
 	"github.com/segmentprofiles/segmentprofiles-go/transport"
+	"github.com/segmentprofiles/segmentprofiles-go/transport/spool"
 )
 
 // A Client delivers messages to Profile Spaces. Its methods are safe for concurrent use. A client with nothing queued owns no
@@ -16,6 +18,7 @@ type Client struct {
 	cfg        Config
 	dispatcher *dispatch.Dispatcher
 	transport  transport.Transport
+	spool      *spool.Spool // nil without one
 	space      Space
 }
 
@@ -46,12 +49,19 @@ func New(cfg Config) (*Client, error) {
 		}
 		carrier = http
 	}
+	var store *spool.Spool
+	if cfg.Spool != nil && len(problems) == 0 {
+		var err error
+		if store, err = spool.Open(*cfg.Spool, cfg.endpoint()); err != nil {
+			problems = append(problems, ConfigProblem{Field: "Spool", Reason: err.Error(), Err: err})
+		}
+	}
 	if len(problems) > 0 {
 		return nil, &ConfigError{Problems: problems}
 	}
 	c := &Client{cfg: cfg, transport: carrier}
 	c.space = Space{client: c, key: cfg.WriteKey}
-	c.dispatcher = dispatch.New(dispatch.Config{
+	queue := dispatch.Config{
 		Transport:     carrier,
 		Limiter:       limiter,
 		Lanes:         cfg.Lanes,
@@ -63,8 +73,24 @@ func New(cfg Config) (*Client, error) {
 		AttemptTime:   cfg.AttemptTimeout,
 		Observer:      c.observer(),
 		Attempt:       c.attemptObserver(),
-	})
+	}
+	if store != nil {
+		c.spool = store
+		queue.Store, queue.MaxAge = store, cfg.Spool.MaxAge
+	}
+	c.dispatcher = dispatch.New(queue)
+	if err := c.open(cfg.WriteKey); err != nil {
+		return nil, &ConfigError{Problems: []ConfigProblem{{Field: "Spool", Reason: err.Error(), Err: errors.Join(err, store.Close())}}}
+	}
 	return c, nil
+}
+
+// open begins to deliver what the spool holds for a key.
+func (c *Client) open(key WriteKey) error {
+	if key.IsZero() {
+		return nil
+	}
+	return c.dispatcher.Open(key)
 }
 
 // Send delivers one action to the client's own Profile Space and waits for its outcome, without lingering: it may wait for a
@@ -119,13 +145,17 @@ func (c *Client) Shutdown(ctx context.Context) error {
 	if t, ok := c.transport.(interface{ CloseIdleConnections() }); ok {
 		t.CloseIdleConnections()
 	}
-	if left == (dispatch.Remainder{}) {
-		return nil
+	var spoolErr error
+	if c.spool != nil {
+		spoolErr = c.spool.Close()
 	}
-	err := &ShutdownError{Canceled: left.Canceled, Ambiguous: left.Ambiguous, Unreported: left.Unreported}
+	if left == (dispatch.Remainder{}) {
+		return spoolErr
+	}
+	err := &ShutdownError{Canceled: left.Canceled, Ambiguous: left.Ambiguous, Kept: left.Kept, Unreported: left.Unreported, Err: spoolErr}
 	if c.cfg.Logger != nil {
 		c.cfg.Logger.LogAttrs(ctx, slog.LevelWarn, "shut down with messages left", slog.Int("canceled", err.Canceled),
-			slog.Int("ambiguous", err.Ambiguous), slog.Int("unreported", err.Unreported))
+			slog.Int("ambiguous", err.Ambiguous), slog.Int("kept", err.Kept), slog.Int("unreported", err.Unreported))
 	}
 	return err
 }
@@ -145,11 +175,23 @@ type ShutdownError struct {
 	Canceled int
 	// Ambiguous is how many of them were on the wire when time ran out: Segment may have taken them.
 	Ambiguous int
+	// Kept is how many messages are left in the spool, for another run.
+	Kept int
 	// Unreported is how many messages were waiting for a hook that had not returned.
 	Unreported int
+	// Err is what went wrong with closing the spool.
+	Err error
 }
+
+// Unwrap returns Err.
+func (e *ShutdownError) Unwrap() error { return e.Err }
 
 // Error counts what was left.
 func (e *ShutdownError) Error() string {
-	return fmt.Sprintf("shut down with %d messages given up, %d of them on the wire, and %d not reported yet", e.Canceled, e.Ambiguous, e.Unreported)
+	text := fmt.Sprintf("shut down with %d messages given up, %d of them on the wire, %d kept in the spool, and %d not reported yet",
+		e.Canceled, e.Ambiguous, e.Kept, e.Unreported)
+	if e.Err != nil {
+		text += ": " + e.Err.Error()
+	}
+	return text
 }

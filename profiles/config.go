@@ -14,6 +14,7 @@ import (
 
 	"github.com/segmentprofiles/segmentprofiles-go/region"
 	"github.com/segmentprofiles/segmentprofiles-go/transport"
+	"github.com/segmentprofiles/segmentprofiles-go/transport/spool"
 )
 
 // The defaults of Config's fields.
@@ -81,6 +82,13 @@ type Config struct {
 	CloseTimeout time.Duration `validate:"min=0"`
 	// Window is how many records Process reads ahead of the oldest one without an outcome. Defaults to 10,000.
 	Window int `validate:"min=0"`
+
+	// Spool, where set, keeps messages on disk until they have their outcome: what was queued survives the process. Enqueue and Send
+	// return once the message is there. Deadline does not apply then, but the spool's own MaxAge; messages whose key is refused are
+	// kept, and tried again every 30 s; QueueMessages and QueueBytes bound what is in memory of it. See package spool for what is
+	// promised. What is left there is delivered by the next client with the same directory, as soon as it knows the write key: it
+	// knows Config.WriteKey at once, those of a destination when it processes it, and those of a Space when it is used.
+	Spool *spool.Config
 
 	// Hooks are called while the client works.
 	Hooks Hooks
@@ -180,6 +188,12 @@ func (c Config) check() []ConfigProblem {
 			}
 		}
 	}
+	if c.Spool != nil {
+		var bad *spool.ConfigError
+		if errors.As(c.Spool.Check(), &bad) {
+			problems = append(problems, ConfigProblem{Field: "Spool." + bad.Field, Reason: bad.Reason, Err: bad})
+		}
+	}
 	if c.QueueBytes != 0 && c.QueueBytes > 0 && c.QueueBytes < transport.MaxMessageBytes {
 		add("QueueBytes", "must be at least %d, the size of one message", transport.MaxMessageBytes)
 	}
@@ -221,4 +235,18 @@ func problemsOf(err error, field string, known []ConfigProblem) []ConfigProblem 
 		}
 	}
 	return problems
+}
+
+// endpoint returns what a spool is bound to: where its messages go.
+func (c Config) endpoint() string {
+	switch {
+	case c.Endpoint != "":
+		if url, err := region.ParseTrackingURL(c.Endpoint); err == nil {
+			return url
+		}
+		return c.Endpoint
+	case c.Transport != nil:
+		return "transport"
+	}
+	return c.Region.Tracking()
 }

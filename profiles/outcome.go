@@ -50,7 +50,7 @@ func (o Outcome) Message() []byte {
 
 // An Error tells why a message was not accepted.
 type Error struct {
-	// Status is Canceled, Exhausted, Rejected, Invalid, Pending or NotQueued.
+	// Status is Canceled, Exhausted, Rejected, Invalid, Pending, Kept or NotQueued.
 	Status    Status
 	MessageID string // empty where the message had none yet
 	// Err is the cause: an *actions.Error or a *mapping.ResolveError for a message that is Invalid for what it holds, and another
@@ -79,6 +79,9 @@ func (e *Error) Unwrap() error { return e.Err }
 // errShutdown is the cause of a Canceled message.
 var errShutdown = errors.New("given up before it was accepted")
 
+// errKept is the cause of a Kept message.
+var errKept = errors.New("in the spool, for another run to deliver")
+
 // errDeadline is the cause of an Exhausted message without a better one.
 var errDeadline = errors.New("not accepted before its deadline")
 
@@ -104,6 +107,8 @@ func outcomeOf(s *dispatch.Settlement, id string) Outcome {
 	case s.Fault != nil:
 		o.class = s.Fault.Class
 		cause = fmt.Errorf("not sent, because an earlier request with the same write key failed: %w", orClass(s.Fault.Err, *s.Fault))
+	case o.Status == Kept:
+		cause = errKept
 	case o.Status == Canceled && cause == nil:
 		cause = errShutdown
 	case o.Status == Canceled:
@@ -135,6 +140,8 @@ func statusOf(s dispatch.Status) Status {
 		return Rejected
 	case dispatch.Exhausted:
 		return Exhausted
+	case dispatch.Kept:
+		return Kept
 	}
 	return Canceled
 }

@@ -72,6 +72,12 @@ func (c *Client) Process(ctx context.Context, dest *Destination, records iter.Se
 			yield(RecordOutcome{}, err)
 			return
 		}
+		for _, m := range dest.mappings {
+			if err := c.open(m.space); err != nil {
+				yield(RecordOutcome{}, err)
+				return
+			}
+		}
 		r := newRun(ctx, c, dest)
 		go r.read(records)
 		defer r.stop() // which raises a panic of the source again

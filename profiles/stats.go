@@ -22,6 +22,10 @@ type Stats struct {
 	BytesBody int64 // bodies of those requests before compression
 	BytesWire int64 // and after it
 
+	Stored      int // messages in the spool now, those in memory included
+	Unreadable  int // messages in the spool that could not be read, and are lost
+	StoreErrors int // reads of the spool that failed, and are tried again
+
 	HookPanics int // hooks that panicked
 	// HotEvents is about how many messages were sent for one profile beyond the 25 a second that Segment takes for it.
 	HotEvents int
@@ -39,6 +43,7 @@ func (c *Client) Stats() Stats {
 		Accepted: s.Accepted, Rejected: s.Rejected, Exhausted: s.Exhausted, Canceled: s.Canceled,
 		Attempts: s.Attempts, Retries: s.Retries, Splits: s.Splits, Throttled: s.Throttled, Pauses: s.Pauses, Ambiguous: s.Ambiguous,
 		Requests: s.Requests, BytesBody: s.BytesBody, BytesWire: s.BytesWire,
+		Stored: s.Stored, Unreadable: s.Unreadable, StoreErrors: s.StoreErrors,
 		HookPanics: s.HookPanics, HotEvents: s.HotEvents,
 	}
 }

@@ -23,13 +23,15 @@ const (
 	Invalid
 	// Pending: the context of a Send ended before the outcome. The message is still queued, and its outcome goes to the hook.
 	Pending
+	// Kept: the client was shut down, and the message is in its spool. Another run delivers it.
+	Kept
 	// NotQueued: the client did not take the message, and nothing will become of it: there was no room, or the client is closed.
 	NotQueued
 )
 
 var statusNames = [...]string{
 	Skipped: "skipped", Accepted: "accepted", Canceled: "canceled", Exhausted: "exhausted", Rejected: "rejected",
-	Invalid: "invalid", Pending: "pending", NotQueued: "not queued",
+	Invalid: "invalid", Pending: "pending", Kept: "kept", NotQueued: "not queued",
 }
 
 // String returns the status in lower case.
@@ -56,5 +58,5 @@ func (s *Status) UnmarshalText(text []byte) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("unknown status: one of accepted, canceled, exhausted, invalid, not queued, pending, rejected, skipped is wanted")
+	return fmt.Errorf("unknown status: one of accepted, canceled, exhausted, invalid, kept, not queued, pending, rejected, skipped is wanted")
 }

@@ -50,7 +50,7 @@ func newBatch(key transport.WriteKey, e *epoch) *batch {
 func (b *batch) add(m *Message, e *entry, profile uint64) {
 	b.wire.Append(m.Body)
 	b.metas = append(b.metas, meta{
-		sink: m.Sink, token: m.Token, entry: e, profile: profile,
+		sink: m.Sink, token: m.Token, entry: e, profile: profile, place: m.place,
 		idStart: uint16(m.IDStart), idEnd: uint16(m.IDEnd),
 	})
 }

@@ -19,6 +19,7 @@ func (d *Dispatcher) CancelSink(sink Sink) {
 				d.schedule(l, now)
 			}
 		}
+		d.abandonClaims(k, sink, Canceled)
 	}
 	d.pump(now)
 }
@@ -49,7 +50,7 @@ func (d *Dispatcher) withdraw(l *lane) {
 		}
 	}
 	if len(gone) > 0 {
-		d.cancelBatches(gone)
+		d.endBatches(l.key, gone, Canceled)
 	}
 }
 
@@ -93,7 +94,7 @@ func (d *Dispatcher) part(b *batch, i int, gone *[]*batch) {
 	if m.entry == nil || len(m.entry.also) == 0 {
 		return
 	}
-	all := append([]joined{{sink: m.sink, token: m.token}}, m.entry.also...)
+	all := append([]joined{{sink: m.sink, token: m.token, place: m.place}}, m.entry.also...)
 	var stay, leave []joined
 	for _, j := range all {
 		if d.isCanceled(j.sink) {
@@ -105,7 +106,7 @@ func (d *Dispatcher) part(b *batch, i int, gone *[]*batch) {
 	if len(stay) == 0 { // they all go with the first
 		stay, leave = leave[:1], leave[1:]
 	}
-	m.sink, m.token = stay[0].sink, stay[0].token
+	m.sink, m.token, m.place = stay[0].sink, stay[0].token, stay[0].place
 	m.entry.also = stay[1:]
 	if len(leave) == 0 {
 		return
@@ -115,7 +116,7 @@ func (d *Dispatcher) part(b *batch, i int, gone *[]*batch) {
 	alone.attempts, alone.last, alone.ambiguous = b.attempts, b.last, b.ambiguous
 	for _, j := range leave {
 		alone.wire.Append(b.wire.Message(i))
-		alone.metas = append(alone.metas, meta{sink: j.sink, token: j.token, profile: m.profile, idStart: m.idStart, idEnd: m.idEnd})
+		alone.metas = append(alone.metas, meta{sink: j.sink, token: j.token, place: j.place, profile: m.profile, idStart: m.idStart, idEnd: m.idEnd})
 	}
 	*gone = append(*gone, alone)
 }

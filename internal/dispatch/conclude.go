@@ -37,6 +37,9 @@ func (d *Dispatcher) conclude(l *lane, b *batch, info AttemptInfo) {
 	now := time.Now()
 	status := d.judge(l, b, info.Result, now)
 	if status == 0 {
+		if l.key.evicted { // the key was let go of while this batch was with an attempt
+			d.letLanesGo(l.key, now)
+		}
 		d.withdraw(l)
 		d.release(l, now)
 		d.mu.Unlock()
@@ -61,6 +64,7 @@ func (d *Dispatcher) settle(l *lane, b *batch, status Status) {
 	d.mu.Unlock()
 
 	d.tell(b, status)
+	d.done(l.key, b, status)
 
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -71,6 +75,7 @@ func (d *Dispatcher) settle(l *lane, b *batch, status Status) {
 // release lets the next batch of a lane go.
 func (d *Dispatcher) release(l *lane, now time.Time) {
 	l.inFlight = false
+	l.key.flying--
 	d.schedule(l, now)
 	d.pump(now)
 	d.ended()
@@ -109,20 +114,20 @@ func (d *Dispatcher) judge(l *lane, b *batch, r transport.Result, now time.Time)
 		return Rejected
 	case transport.Credentials, transport.Configuration:
 		l.key.fail(r, now)
-		return Rejected
+		return d.refused(l.key, b, now)
 	case transport.Split:
 		if l.key.refusals++; l.key.refusals > maxRefusals {
 			l.key.refusals = 0 // the batches that ask again may have a bad message like any other
 			r.Class = transport.Configuration
 			b.last = r
 			l.key.fail(r, now)
-			return Rejected
+			return d.refused(l.key, b, now)
 		}
 		if len(b.metas) == 1 {
 			return Rejected
 		}
 		if d.aborted {
-			return Canceled
+			return d.givenUp()
 		}
 		left, right := b.halves()
 		l.push(left, right)
@@ -135,7 +140,7 @@ func (d *Dispatcher) judge(l *lane, b *batch, r transport.Result, now time.Time)
 // retry puts a batch back at its lane's head, or returns how its messages end where there is no more time for that.
 func (d *Dispatcher) retry(l *lane, b *batch, r transport.Result, now time.Time) Status {
 	if d.aborted {
-		return Canceled
+		return d.givenUp()
 	}
 	d.budget.failed(r.Status == 429)
 	var wait time.Duration
@@ -147,14 +152,42 @@ func (d *Dispatcher) retry(l *lane, b *batch, r transport.Result, now time.Time)
 		b.backoffs++
 		wait = backoff(b.backoffs)
 	}
-	age := now.Sub(b.first)
-	held := d.gate.pausedBy(now) - b.held
-	if age-held+wait > d.cfg.Deadline || held > maxHeld {
+	if d.tooOld(b, now, wait) {
 		return Exhausted
 	}
 	b.notBefore = now.Add(wait)
 	l.push(b)
 	return 0
+}
+
+// tooOld tells whether a batch has had its time, before it could be tried again after the wait.
+func (d *Dispatcher) tooOld(b *batch, now time.Time, wait time.Duration) bool {
+	if d.cfg.Store != nil {
+		newest := b.metas[len(b.metas)-1].at
+		return d.cfg.MaxAge > 0 && now.Add(wait).Sub(newest) > d.cfg.MaxAge
+	}
+	held := d.gate.pausedBy(now) - b.held
+	return now.Sub(b.first)-held+wait > d.cfg.Deadline || held > maxHeld
+}
+
+// refused returns how the messages of a batch end whose key is refused, or 0 where a store keeps them.
+func (d *Dispatcher) refused(k *keyState, b *batch, now time.Time) Status {
+	switch {
+	case d.cfg.Store == nil:
+		return Rejected
+	case d.aborted:
+		return Kept
+	}
+	d.evict(k, b, now)
+	return 0
+}
+
+// givenUp is how messages end that a shutdown has no more time for.
+func (d *Dispatcher) givenUp() Status {
+	if d.cfg.Store != nil {
+		return Kept
+	}
+	return Canceled
 }
 
 // count adds a batch to the counters, and takes its messages out of the index: who comes from now on under one of their ids
@@ -213,7 +246,7 @@ func (d *Dispatcher) tell(b *batch, status Status) {
 }
 
 func (d *Dispatcher) tellOne(sink Sink, token uint64, s *Settlement) {
-	if d.cfg.Observer != nil {
+	if d.cfg.Observer != nil && s.Status != Kept {
 		d.shield(func() { d.cfg.Observer(s) })
 	}
 	if sink != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"hash/maphash"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -29,6 +30,10 @@ type Config struct {
 	MaxBytes      int
 	Deadline      time.Duration // from a message's first attempt
 	AttemptTime   time.Duration // of one attempt
+
+	// Store, where there is one, keeps messages. They have no Deadline then, but MaxAge, from when they were appended; 0 is none.
+	Store  Store
+	MaxAge time.Duration
 
 	// Observer is told every settlement, before its sink is; Attempt every result. Both are called without a lock from the
 	// goroutine of the attempt, and may panic and block: a message leaves the budget when the observer has returned.
@@ -76,6 +81,12 @@ type Dispatcher struct {
 	timer *time.Timer
 	armed time.Time // when the timer fires; zero while it does not run
 
+	// With a store:
+	life      uint64        // tells this life of the process from others
+	tickets   uint64        // the last one given
+	appending int           // calls of Append under way
+	changed   chan struct{} // closed when messages are done; made by those who wait for that
+
 	closing bool
 	aborted bool          // a shutdown has run out of time
 	drained chan struct{} // closed when closing and nothing is pending
@@ -98,6 +109,7 @@ func New(cfg Config) *Dispatcher {
 		budget:  retryBudget{tokens: budgetTokens},
 		epoch:   new(epoch),
 		drained: make(chan struct{}),
+		life:    rand.Uint64(),
 	}
 	d.base, d.cancel = context.WithCancel(context.Background())
 	return d
@@ -109,6 +121,9 @@ func New(cfg Config) *Dispatcher {
 func (d *Dispatcher) Offer(ctx context.Context, m *Message, block bool) error {
 	if err := ctx.Err(); err != nil {
 		return err
+	}
+	if d.cfg.Store != nil {
+		return d.offerStored(ctx, m, block)
 	}
 	profile := maphash.String(d.seed, m.Profile)
 	var id string
@@ -182,7 +197,7 @@ func (d *Dispatcher) join(e *entry, m *Message, sum uint64) error {
 		return ErrConflict
 	}
 	d.room.give(0, len(m.Body)) // it needs none for its bytes
-	e.also = append(e.also, joined{sink: m.Sink, token: m.Token})
+	e.also = append(e.also, joined{sink: m.Sink, token: m.Token, place: m.place})
 	e.epoch.pending++
 	d.pending++
 	d.stats.Admitted++

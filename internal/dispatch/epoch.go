@@ -59,7 +59,7 @@ func (d *Dispatcher) Flush(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
-	return nil
+	return d.flushStored(ctx)
 }
 
 // Hurry lets what is queued go without lingering, and does not wait. A lane that is busy goes on filling its batch meanwhile.

@@ -13,6 +13,7 @@ type entry struct {
 type joined struct {
 	sink  Sink
 	token uint64
+	place
 }
 
 // An index finds queued messages by id, so that the same message is not queued twice, and two different messages do not

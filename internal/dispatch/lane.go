@@ -17,6 +17,8 @@ type keyState struct {
 	failing time.Time
 	// refusals is how many batches were refused for their form or size since one was accepted.
 	refusals int
+
+	stored // with a store
 }
 
 // fail remembers an answer that would meet every batch of the key.
@@ -93,14 +95,20 @@ func (h *laneHeap) Pop() any {
 	return l
 }
 
-// lane returns the lane of a key and a profile's hash, and makes it where it does not exist.
-func (d *Dispatcher) lane(key transport.WriteKey, profile uint64) *lane {
+// key returns what is known of a key, and begins to know it.
+func (d *Dispatcher) key(key transport.WriteKey) *keyState {
 	k := d.keys[key]
 	if k == nil {
 		d.sweep()
 		k = &keyState{key: key, lanes: make([]*lane, d.cfg.Lanes)}
 		d.keys[key] = k
 	}
+	return k
+}
+
+// lane returns the lane of a key and a profile's hash, and makes it where it does not exist.
+func (d *Dispatcher) lane(key transport.WriteKey, profile uint64) *lane {
+	k := d.key(key)
 	i := int(profile % uint64(len(k.lanes)))
 	if k.lanes[i] == nil {
 		k.lanes[i] = &lane{key: k, index: i, slot: -1}
@@ -118,7 +126,7 @@ func (d *Dispatcher) sweep() {
 	}
 	d.swept = now
 	for key, k := range d.keys {
-		if !k.failing.After(now) && !slices.ContainsFunc(k.lanes, func(l *lane) bool { return l != nil }) {
+		if k.queue == nil && !k.failing.After(now) && !slices.ContainsFunc(k.lanes, func(l *lane) bool { return l != nil }) {
 			delete(d.keys, key)
 		}
 	}
@@ -133,7 +141,7 @@ func (d *Dispatcher) drop(l *lane) {
 			return
 		}
 	}
-	if l.key.failing.IsZero() && l.key.refusals == 0 {
+	if l.key.failing.IsZero() && l.key.refusals == 0 && l.key.queue == nil {
 		delete(d.keys, l.key.key)
 	}
 }

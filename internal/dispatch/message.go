@@ -3,6 +3,7 @@ package dispatch
 import (
 	"bytes"
 	"encoding/json"
+	"time"
 
 	"github.com/segmentprofiles/segmentprofiles-go/transport"
 )
@@ -23,6 +24,15 @@ type Message struct {
 	// Sink, where it is not nil, is told the message's outcome, with Token.
 	Sink  Sink
 	Token uint64
+
+	place // in the store
+}
+
+// A place is where a message is in the store.
+type place struct {
+	seq    uint64    // 0 without a store
+	ticket uint64    // of its claim; 0 where nobody waits for it
+	at     time.Time // when it was appended
 }
 
 // A Sink is told what became of messages. Settle is called without any lock held, once for each message, from the goroutine
@@ -43,6 +53,8 @@ const (
 	Exhausted
 	// Canceled: given up because the dispatcher was shut down or the sink was canceled.
 	Canceled
+	// Kept: left in the store by a shutdown. Another run delivers it.
+	Kept
 )
 
 // A Settlement is the end of one message.
@@ -82,8 +94,9 @@ type meta struct {
 	token          uint64
 	entry          *entry // its place in the index of ids; nil for an id that nobody else can have
 	profile        uint64 // hash of the profile
+	place                 // in the store
 	idStart, idEnd uint16 // a message is at most transport.MaxMessageBytes long
 }
 
-// metaBytes is what a message costs beside its own bytes; the budget counts it.
-const metaBytes = 64
+// metaBytes is what a message costs beside its own bytes; the budget counts it. It is what a meta takes, and a little more.
+const metaBytes = 128

@@ -13,6 +13,7 @@ import (
 // pump starts what may go now, and sets the timer for what may go later.
 func (d *Dispatcher) pump(now time.Time) {
 	d.wakeDue(now)
+	d.feedAll()
 	var opens time.Time // when the gate lets the next batch through; zero where no timer has to be set for that
 	for len(d.ready) > 0 {
 		l := d.ready[0]
@@ -24,7 +25,7 @@ func (d *Dispatcher) pump(now time.Time) {
 			continue
 		}
 		b := l.sealed[0]
-		if l.key.failing.After(now) {
+		if d.cfg.Store == nil && l.key.failing.After(now) {
 			d.launch(l, now, false)
 			continue
 		}
@@ -47,6 +48,7 @@ func (d *Dispatcher) launch(l *lane, now time.Time, attempt bool) {
 	d.ready = d.ready[1:]
 	l.ready = false
 	l.inFlight = true
+	l.key.flying++
 	b := l.pop()
 	d.gate.unreserve(b)
 	if b.first.IsZero() {
@@ -76,6 +78,11 @@ func (d *Dispatcher) arm(opens time.Time) {
 	next := opens
 	if len(d.waiting) > 0 && (next.IsZero() || d.waiting[0].wake.Before(next)) {
 		next = d.waiting[0].wake
+	}
+	for _, k := range d.keys {
+		if k.evicted && (next.IsZero() || k.failing.Before(next)) {
+			next = k.failing
+		}
 	}
 	if next.Equal(d.armed) {
 		return

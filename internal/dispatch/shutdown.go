@@ -15,6 +15,8 @@ type Remainder struct {
 	Canceled int
 	// Ambiguous is how many of them were on the wire: the server may have taken them.
 	Ambiguous int
+	// Kept is how many messages are left in the store.
+	Kept int
 	// Unreported is how many messages had an observer that had not returned when Shutdown did.
 	Unreported int
 }
@@ -42,12 +44,17 @@ func (d *Dispatcher) Shutdown(ctx context.Context) Remainder {
 	defer d.mu.Unlock()
 	left := d.left
 	left.Unreported = d.pending
+	for _, k := range d.keys {
+		if k.queue != nil {
+			left.Kept += k.queue.Len()
+		}
+	}
 	return left
 }
 
 // ended wakes those who wait for the end, when it has come.
 func (d *Dispatcher) ended() {
-	if d.closing && d.pending == 0 {
+	if d.closing && d.pending == 0 && (d.aborted || d.storeIdle()) {
 		select {
 		case <-d.drained:
 		default:
@@ -118,10 +125,11 @@ func (d *Dispatcher) giveUp(now time.Time) {
 				continue
 			}
 			l.seal()
-			d.cancelBatches(l.sealed)
+			d.endBatches(k, l.sealed, d.givenUp())
 			l.sealed = nil
 			d.schedule(l, now)
 		}
+		d.abandonClaims(k, nil, Kept)
 	}
 	d.pump(now)
 }
@@ -133,20 +141,21 @@ func (d *Dispatcher) abandon() {
 		b.abandoned = true
 		b.ambiguous = true
 		b.root.parts++ // never freed
-		d.cancelBatches([]*batch{b})
+		d.endBatches(d.keys[b.wire.WriteKey], []*batch{b}, d.givenUp())
 	}
 }
 
-// cancelBatches ends the messages of batches that are in no lane any more as Canceled. The observer is told by a goroutine
-// that ends when it has been.
-func (d *Dispatcher) cancelBatches(batches []*batch) {
+// endBatches ends the messages of batches that are in no lane any more. The observer is told by a goroutine that ends when it has
+// been.
+func (d *Dispatcher) endBatches(k *keyState, batches []*batch, status Status) {
 	for _, b := range batches {
 		d.gate.unreserve(b)
-		d.count(b, Canceled)
+		d.count(b, status)
 	}
 	go func() {
 		for _, b := range batches {
-			d.tell(b, Canceled)
+			d.tell(b, status)
+			d.done(k, b, status)
 			d.mu.Lock()
 			d.finish(b)
 			d.ended()

@@ -11,6 +11,7 @@ type Stats struct {
 	Attempts, Retries, Splits, Pauses, Throttled, Ambiguous int
 	Requests                                                int
 	BytesBody, BytesWire                                    int64
+	Stored, Unreadable, StoreErrors                         int // with a store: messages in it now, messages in it that could not be read, failed calls of it
 	HookPanics, HotEvents                                   int
 }
 
@@ -22,5 +23,10 @@ func (d *Dispatcher) Stats() Stats {
 	s.Queued, s.QueuedBytes = d.room.messages, d.room.bytes
 	s.Lanes, s.InFlight = d.lanes, len(d.flying)
 	s.HotEvents = d.hot.count
+	for _, k := range d.keys {
+		if k.queue != nil {
+			s.Stored += k.queue.Len()
+		}
+	}
 	return s
 }

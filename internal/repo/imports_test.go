@@ -38,9 +38,10 @@ var arrows = map[string]struct{ own, others []string }{
 		own:    []string{"region", "internal/jsonenc"},
 		others: []string{"github.com/hashicorp/go-retryablehttp", "github.com/klauspost/compress", "golang.org/x/time/rate"},
 	},
+	"transport/spool":         {own: []string{"transport", "internal/dispatch", "internal/seglog", "internal/vfs"}},
 	"transport/transporttest": {own: []string{"transport"}, others: []string{"github.com/klauspost/compress"}},
 	"profiles": {
-		own:    []string{"region", "actions", "mapping", "transport", "internal/dispatch", "internal/jsvalue", "internal/messageid"},
+		own:    []string{"region", "actions", "mapping", "transport", "transport/spool", "internal/dispatch", "internal/jsvalue", "internal/messageid"},
 		others: []string{"github.com/go-playground/validator/v10"},
 	},
 	"profiles/profilestest": {

@@ -35,6 +35,7 @@ type Log struct {
 
 	bytes          int64 // of all segments on disk
 	unackedCount   int64
+	first          Seq   // no record before it is not acknowledged; First moves it
 	pendingBytes   int64 // of batches that are not published
 	pendingRecords int64
 

@@ -1,0 +1,114 @@
+package spool
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/segmentprofiles/segmentprofiles-go/internal/seglog"
+	"github.com/segmentprofiles/segmentprofiles-go/internal/vfs"
+)
+
+// Info is what a spool holds.
+type Info struct {
+	// Endpoint is the one that the spool was made for.
+	Endpoint string
+	Queues   []QueueInfo
+}
+
+// QueueInfo is what one write key's queue holds.
+type QueueInfo struct {
+	// Name is the queue's folder: a hash of the key, which says nothing without the spool.
+	Name string
+	// Messages have no outcome yet; Bytes is their size on disk.
+	Messages, Bytes int64
+	// Quarantined is how many messages were damaged on disk, and are lost; BrokenBytes is the size of what was put aside of them.
+	Quarantined, BrokenBytes int64
+}
+
+// Inspect looks at a spool without opening it. It takes no lock and changes nothing, and may be called while a client uses the spool;
+// what it returns is then as of about now. The error is an *OpenError, around fs.ErrNotExist where there is no spool.
+func Inspect(dir string) (Info, error) {
+	catalog, err := inspect(filepath.Join(dir, catalogName))
+	if err != nil {
+		return Info{}, openError(dir, err)
+	}
+	info := Info{Endpoint: string(catalog.Identity)}
+	names, err := queueNames(dir)
+	if err != nil {
+		return Info{}, openError(dir, err)
+	}
+	for _, name := range names {
+		log, err := inspect(filepath.Join(dir, name))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // it is being made
+		}
+		if err != nil {
+			return Info{}, openError(dir, err)
+		}
+		info.Queues = append(info.Queues, QueueInfo{
+			Name: name, Messages: log.Records, Bytes: log.Bytes, Quarantined: log.QuarantinedRecords, BrokenBytes: log.BrokenBytes,
+		})
+	}
+	return info, nil
+}
+
+func inspect(path string) (seglog.Info, error) {
+	dir, err := vfs.ReadDir(path)
+	if err != nil {
+		return seglog.Info{}, err
+	}
+	defer dir.Close()
+	return seglog.Inspect(dir)
+}
+
+// queueNames returns the folders of a spool's queues.
+func queueNames(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, e := range entries {
+		if e.IsDir() && e.Name() != catalogName {
+			names = append(names, e.Name())
+		}
+	}
+	return names, nil
+}
+
+// Purge removes every message of a spool, for good, and returns how many they were. It fails where a client has the spool open.
+func Purge(dir string) (int64, error) {
+	info, err := Inspect(dir)
+	if err != nil {
+		return 0, err
+	}
+	s, err := Open(Config{Dir: dir}, info.Endpoint)
+	if err != nil {
+		return 0, err
+	}
+	defer s.Close()
+	removed := int64(0)
+	for _, q := range info.Queues {
+		n, err := s.purge(q.Name)
+		removed += n
+		if err != nil {
+			return removed, openError(dir, err)
+		}
+	}
+	return removed, nil
+}
+
+func (s *Spool) purge(name string) (int64, error) {
+	dir, err := vfs.OpenDir(filepath.Join(s.cfg.Dir, name))
+	if err != nil {
+		return 0, err
+	}
+	log, _, err := seglog.Open(dir, seglog.Config{Identity: []byte(name), Version: recordVersion, AcceptMissing: true})
+	if err != nil {
+		return 0, errors.Join(err, dir.Close())
+	}
+	removed, err := log.Purge()
+	return removed, errors.Join(err, log.Close(), dir.Close())
+}
