@@ -28,7 +28,7 @@ func New(cfg Config) (*Client, error) {
 	limiter := cfg.Limiter
 	if limiter == nil {
 		var err error
-		limiter, err = transport.NewLimiter(transport.LimiterConfig{EventsPerSecond: cfg.EventsPerSecond, RequestsPerSecond: cfg.RequestsPerSecond})
+		limiter, err = transport.NewLimiter(transport.LimiterConfig{EventsPerSecond: cfg.EventsPerSecond, RequestsPerSecond: cfg.RequestsPerSecond, Adaptive: cfg.Adaptive})
 		if err != nil {
 			problems = append(problems, problemsOf(err, "EventsPerSecond", nil)...)
 		}

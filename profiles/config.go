@@ -43,6 +43,9 @@ type Config struct {
 	// EventsPerSecond is the most messages that are sent in a second. Defaults to 1,000, what Segment takes from one
 	// workspace. A negative number is without limit.
 	EventsPerSecond float64
+	// Adaptive makes the client find the rate that the server takes, from its 429 answers: EventsPerSecond is where it begins, and the
+	// most that it sends, unless that is negative: then it begins at 1,000 and may grow. See transport.LimiterConfig.
+	Adaptive bool
 	// RequestsPerSecond is the most requests in a second, retries included. Defaults to 1,000. A negative number is without
 	// limit.
 	RequestsPerSecond float64
@@ -171,6 +174,9 @@ func (c Config) check() []ConfigProblem {
 	if c.Limiter != nil {
 		if c.EventsPerSecond != 0 {
 			add("EventsPerSecond", "must not be set beside Limiter, which has its own")
+		}
+		if c.Adaptive {
+			add("Adaptive", "must not be set beside Limiter, which has its own")
 		}
 		if c.RequestsPerSecond != 0 {
 			add("RequestsPerSecond", "must not be set beside Limiter, which has its own")

@@ -31,8 +31,8 @@ func TestConfigProblems(t *testing.T) {
 		{"no such region", profiles.Config{Region: 7}, []string{"Region"}},
 		{"plain http", profiles.Config{Endpoint: "http://example.com"}, []string{"Endpoint"}},
 		{"a key with a line break", profiles.Config{Region: region.Europe, WriteKey: profiles.NewWriteKey("a\r\nb")}, []string{"WriteKey"}},
-		{"a limiter and rates", profiles.Config{Region: region.Europe, Limiter: limiter, EventsPerSecond: 1, RequestsPerSecond: 1},
-			[]string{"EventsPerSecond", "RequestsPerSecond"}},
+		{"a limiter and rates", profiles.Config{Region: region.Europe, Limiter: limiter, EventsPerSecond: 1, RequestsPerSecond: 1, Adaptive: true},
+			[]string{"EventsPerSecond", "Adaptive", "RequestsPerSecond"}},
 		{"a transport and HTTP's fields", profiles.Config{
 			Transport: new(transporttest.Recorder), Endpoint: "x", HTTPClient: new(http.Client), Gzip: true, OAuth: new(transport.OAuthConfig),
 		}, []string{"Endpoint", "HTTPClient", "Gzip", "OAuth"}},

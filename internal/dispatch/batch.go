@@ -20,6 +20,7 @@ type batch struct {
 
 	limit     int               // most messages that it takes
 	opened    time.Time         // when the first message came
+	waited    bool              // the rate held it back before the last attempt
 	notBefore time.Time         // the end of its backoff
 	attempts  int               // made so far
 	backoffs  int               // of those, the ones that count for the length of the next wait

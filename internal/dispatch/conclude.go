@@ -27,7 +27,7 @@ func (d *Dispatcher) conclude(l *lane, b *batch, info AttemptInfo) {
 	}
 	delete(d.flying, b) // from here on it is not the transport that a shutdown would wait for
 	b.last = info.Result
-	d.observe(b, info.Result, time.Now())
+	d.observe(b, info, time.Now())
 	if d.cfg.Attempt != nil {
 		d.ended()
 		d.mu.Unlock()
@@ -82,7 +82,12 @@ func (d *Dispatcher) release(l *lane, now time.Time) {
 }
 
 // observe counts what an attempt has shown.
-func (d *Dispatcher) observe(b *batch, r transport.Result, now time.Time) {
+func (d *Dispatcher) observe(b *batch, info AttemptInfo, now time.Time) {
+	r := info.Result
+	d.cfg.Limiter.Observe(transport.Observation{
+		Sent: info.Sent, Answered: now, Events: info.Messages, Waited: b.waited,
+		Accepted: r.Class == transport.Accepted, Throttled: r.Status == 429, RetryAfter: r.RetryAfter,
+	})
 	b.ambiguous = b.ambiguous || r.Ambiguous
 	d.stats.Attempts++
 	d.stats.Requests += r.Requests

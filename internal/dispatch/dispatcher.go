@@ -47,6 +47,7 @@ type AttemptInfo struct {
 	Messages int
 	Bytes    int
 	Number   int // 1 for a batch's first attempt
+	Sent     time.Time
 	Duration time.Duration
 	Result   transport.Result
 }

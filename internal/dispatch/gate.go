@@ -55,7 +55,9 @@ func (g *gate) opens(now time.Time, b *batch) time.Time {
 	}
 	if g.reserved != b {
 		g.reserved = b
-		g.grant = now.Add(g.limiter.Reserve(now, b.wire.Len()))
+		wait := g.limiter.Reserve(now, b.wire.Len())
+		g.grant = now.Add(wait)
+		b.waited = wait > 0
 	}
 	return g.grant
 }

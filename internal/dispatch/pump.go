@@ -111,13 +111,12 @@ func (d *Dispatcher) tick() {
 
 // attempt makes one attempt. What comes of it is concluded in a deferred call, for a transport may end its goroutine.
 func (d *Dispatcher) attempt(l *lane, b *batch) {
-	start := time.Now()
 	info := AttemptInfo{
-		Key: b.wire.WriteKey, Messages: b.wire.Len(), Bytes: b.wire.Bytes(), Number: b.attempts,
+		Sent: time.Now(), Key: b.wire.WriteKey, Messages: b.wire.Len(), Bytes: b.wire.Bytes(), Number: b.attempts,
 		Result: transport.Result{Ambiguous: true, Err: errGoexit},
 	}
 	defer func() {
-		info.Duration = time.Since(start)
+		info.Duration = time.Since(info.Sent)
 		d.conclude(l, b, info)
 	}()
 	info.Result = d.deliver(b.wire)

@@ -157,3 +157,35 @@ func TestTwoDispatchersShareALimit(t *testing.T) {
 		}
 	})
 }
+
+// The limit is 300 a second, the client begins at 1,000, and comes to use nearly all of it with few refusals.
+func TestAdaptiveRateFindsTheServersLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		limiter, err := transport.NewLimiter(transport.LimiterConfig{EventsPerSecond: 1000, Adaptive: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		server := &bucket{rate: 300, tokens: 300, last: time.Now()}
+		requests := 0
+		cfg := config(func(ctx context.Context, b *transport.Batch) transport.Result {
+			server.mu.Lock()
+			requests++
+			server.mu.Unlock()
+			return server.deliver(ctx, b)
+		})
+		cfg.Limiter, cfg.BatchMessages, cfg.MaxMessages = limiter, 50, 200_000
+		d := New(cfg)
+		for i := range 60_000 {
+			offer(t, d, message(fmt.Sprint(i), fmt.Sprint("u", i), nil))
+		}
+		start := time.Now()
+		if err := d.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		used := 60_000 / (time.Since(start).Seconds() * 300)
+		if refused := float64(server.refused) / float64(requests); used < 0.9 || refused > 0.05 {
+			t.Errorf("used %.1f %% of the limit, and %.1f %% of the requests were refused", 100*used, 100*refused)
+		}
+		shutdown(t, d)
+	})
+}
