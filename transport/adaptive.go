@@ -39,10 +39,6 @@ func (l *Limiter) Observe(o Observation) {
 	if after := l.learner.rate(); quiet > 0 || after != before {
 		l.setEvents(now.Add(quiet), after)
 	}
-	if quiet > 0 {
-		// The bucket has filled up meanwhile. The server's may be smaller than it is taken for, or others' too: no burst now.
-		l.spill()
-	}
 }
 
 const (

@@ -167,13 +167,6 @@ func (l *Limiter) setEvents(now time.Time, perSecond float64) {
 	l.events.SetBurstAt(now, bucketSize(perSecond))
 }
 
-// spill leaves the bucket of events at most half full.
-func (l *Limiter) spill() {
-	if over := int(l.events.TokensAt(l.floor)) - l.events.Burst()/2; over > 0 {
-		l.events.ReserveN(l.floor, over)
-	}
-}
-
 // advance returns now, or the latest time seen where that is later. Without it rate.Limiter would credit the time between the
 // two twice.
 func (l *Limiter) advance(now time.Time) time.Time {
