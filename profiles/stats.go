@@ -23,6 +23,7 @@ type Stats struct {
 	BytesWire int64 // and after it
 
 	Stored      int // messages in the spool now, those in memory included
+	Quarantined int // messages that were damaged on the spool's disk: lost, and put aside in files that end in .broken
 	Unreadable  int // messages in the spool that could not be read, and are lost
 	StoreErrors int // reads of the spool that failed, and are tried again
 
@@ -37,13 +38,17 @@ func (c *Client) Stats() Stats {
 		return Stats{}
 	}
 	s := c.dispatcher.Stats()
+	quarantined := 0
+	if c.spool != nil {
+		quarantined = int(c.spool.Quarantined())
+	}
 	return Stats{
 		Queued: s.Queued, QueuedBytes: s.QueuedBytes, InFlight: s.InFlight,
 		Admitted: s.Admitted, Joined: s.Joined,
 		Accepted: s.Accepted, Rejected: s.Rejected, Exhausted: s.Exhausted, Canceled: s.Canceled,
 		Attempts: s.Attempts, Retries: s.Retries, Splits: s.Splits, Throttled: s.Throttled, Pauses: s.Pauses, Ambiguous: s.Ambiguous,
 		Requests: s.Requests, BytesBody: s.BytesBody, BytesWire: s.BytesWire,
-		Stored: s.Stored, Unreadable: s.Unreadable, StoreErrors: s.StoreErrors,
+		Stored: s.Stored, Quarantined: quarantined, Unreadable: s.Unreadable, StoreErrors: s.StoreErrors,
 		HookPanics: s.HookPanics, HotEvents: s.HotEvents,
 	}
 }

@@ -14,7 +14,6 @@ type queue struct {
 	log    *seglog.Log
 	dir    *vfs.Dir
 	reader *seglog.Reader // of the dispatcher's one reading goroutine
-	found  seglog.Recovery
 }
 
 // Append implements dispatch.Queue.

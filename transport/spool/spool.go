@@ -140,13 +140,13 @@ func (s *Spool) Queue(key transport.WriteKey) (dispatch.Queue, error) {
 	if err != nil {
 		return nil, openError(s.cfg.Dir, err)
 	}
-	log, found, err := seglog.Open(dir, seglog.Config{
+	log, _, err := seglog.Open(dir, seglog.Config{ // what it found is in the log's Stats
 		Mode: seglog.Mode(s.cfg.Mode), Interval: s.cfg.Interval, MaxBytes: s.cfg.MaxBytes, Identity: []byte(name), Version: recordVersion,
 	})
 	if err != nil {
 		return nil, openError(s.cfg.Dir, errors.Join(err, dir.Close()))
 	}
-	q := &queue{log: log, dir: dir, reader: log.Reader(0), found: found}
+	q := &queue{log: log, dir: dir, reader: log.Reader(0)}
 	s.queues[key] = q
 	return q, nil
 }
@@ -156,6 +156,18 @@ func (s *Spool) name(key transport.WriteKey) string {
 	mac := hmac.New(sha256.New, s.salt[:])
 	mac.Write([]byte(key.Reveal()))
 	return hex.EncodeToString(mac.Sum(nil)[:16])
+}
+
+// Quarantined returns how many messages were damaged on disk, in the queues that are open. They are lost: the bytes are kept in files
+// that end in .broken, and nothing of them was sent.
+func (s *Spool) Quarantined() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := int64(0)
+	for _, q := range s.queues {
+		n += q.log.Stats().QuarantinedRecords
+	}
+	return n
 }
 
 // Close writes down what is known to be done, and gives the spool free. What is queued stays.
