@@ -24,7 +24,7 @@ func (d *Dispatcher) pump(now time.Time) {
 			d.unready(l, now)
 			continue
 		}
-		b := l.sealed[0]
+		b := d.fit(l)
 		if d.cfg.Store == nil && l.key.failing.After(now) {
 			d.launch(l, now, false)
 			continue
@@ -39,7 +39,20 @@ func (d *Dispatcher) pump(now time.Time) {
 		}
 		d.launch(l, now, true)
 	}
-	d.arm(opens)
+	d.arm(now, opens)
+}
+
+// fit returns the batch at a lane's head, after it has been halved until it is no more than twice what the rate allows now: one from the
+// time of a much higher rate might never pass a server's bucket.
+func (d *Dispatcher) fit(l *lane) *batch {
+	for l.sealed[0].wire.Len() > 2*d.cfg.Limiter.MaxBatch() {
+		b := l.pop()
+		d.gate.unreserve(b)
+		left, right := b.halves()
+		left.backoffs, right.backoffs = 0, 0
+		l.push(left, right)
+	}
+	return l.sealed[0]
 }
 
 // launch takes the first ready lane's first batch and hands it to a goroutine of its own.
@@ -74,13 +87,14 @@ func (d *Dispatcher) unready(l *lane, now time.Time) {
 }
 
 // arm sets the timer to the next time at which there is something to do: when a lane is due, or when the gate opens.
-func (d *Dispatcher) arm(opens time.Time) {
+func (d *Dispatcher) arm(now, opens time.Time) {
 	next := opens
 	if len(d.waiting) > 0 && (next.IsZero() || d.waiting[0].wake.Before(next)) {
 		next = d.waiting[0].wake
 	}
 	for _, k := range d.keys {
-		if k.evicted && (next.IsZero() || k.failing.Before(next)) {
+		// Once that time has come it is what flies, or room, that is waited for, and both come back here by themselves.
+		if k.evicted && k.failing.After(now) && (next.IsZero() || k.failing.Before(next)) {
 			next = k.failing
 		}
 	}

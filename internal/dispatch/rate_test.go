@@ -189,3 +189,28 @@ func TestAdaptiveRateFindsTheServersLimit(t *testing.T) {
 		shutdown(t, d)
 	})
 }
+
+// A batch that was filled at a high rate has to come through when the limit has fallen far below it.
+func TestAdaptiveRateAfterAHardDrop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		limiter, err := transport.NewLimiter(transport.LimiterConfig{EventsPerSecond: 2000, Adaptive: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		server := &bucket{rate: 50, tokens: 50, last: time.Now()}
+		cfg := config(server.deliver)
+		cfg.Limiter, cfg.BatchMessages, cfg.MaxMessages = limiter, 2500, 10_000
+		d := New(cfg)
+		for i := range 3000 {
+			offer(t, d, message(fmt.Sprint(i), fmt.Sprint("u", i), nil))
+		}
+		start := time.Now()
+		if err := d.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(start); d.Stats().Accepted != 3000 || took > 90*time.Second {
+			t.Errorf("accepted %d of 3000 at 50 a second in %v", d.Stats().Accepted, took)
+		}
+		shutdown(t, d)
+	})
+}
