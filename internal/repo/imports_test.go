@@ -56,7 +56,7 @@ var arrows = map[string]struct{ own, others []string }{
 	"internal/conformance": {},
 	"internal/repo":        {},
 	"internal/seglog":      {own: []string{"internal/vfs"}},
-	"internal/vfs":         {others: []string{"golang.org/x/sys"}},
+	"internal/vfs":         {},
 	"internal/vfs/vfstest": {own: []string{"internal/vfs"}},
 }
 
