@@ -19,8 +19,8 @@ const maxTold = 20
 
 // A deadLetter is one line of the dead-letter file. It holds what is needed to send the message again, personal data included.
 type deadLetter struct {
-	Line       int             `json:"line"`
-	Record     *int            `json:"record,omitempty"` // its place among the records, from 0; a line without one has none
+	Line       int             `json:"line,omitempty"`   // what comes out of a spool has none
+	Record     *int            `json:"record,omitempty"` // its place in the input, from 0: as the line, but without empty ones
 	Mapping    string          `json:"mapping,omitempty"`
 	MessageID  string          `json:"messageId,omitempty"`
 	Status     profiles.Status `json:"status"`
@@ -30,57 +30,80 @@ type deadLetter struct {
 	Reason     string          `json:"reason"`
 	Message    json.RawMessage `json:"message,omitempty"` // as it was to be sent
 	Event      json.RawMessage `json:"event,omitempty"`   // the payload, where no message was made of it
-	Text       string          `json:"text,omitempty"`    // the line, where it holds no record, or none that can stand in here
+	Text       string          `json:"text,omitempty"`    // the line, where it holds no JSON object, or none that can stand in here
 }
 
-// A failures counts what failed, tells the first of it, and keeps all of it as dead letters. It is safe for concurrent use: lines
-// fail while they are read, messages when their outcome is there.
+// A failures counts what failed, tells the first of it, and keeps all of it as dead letters. It is safe for concurrent use.
 type failures struct {
-	file   string // the input's name in what is told
-	screen *screen
-	stop   func() // called when dead letters cannot be written
+	file    string // the input's name in what is told
+	screen  *screen
+	spooled bool   // messages come out of a spool, so that stored is told how they end
+	stop    func() // called when dead letters cannot be written
 
 	mu       sync.Mutex
 	out      io.Writer // nil: no dead letters are wanted
 	err      error     // of the first write that failed
 	count    int
+	told     int // of those, the ones that are of a record of this run
 	badLines int
 }
 
-// line takes a line that holds no record.
-func (f *failures) line(l line, reason string) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.badLines++
-	f.tell(l.number, "", []string{reason})
-	f.write(deadLetter{Line: l.number, Status: profiles.Invalid, Reason: reason, Text: string(l.text)})
-}
-
-// record takes the messages of a record that were not accepted.
+// record takes the messages of a record that were not accepted, and a line that holds no record. What is kept in a spool has not
+// failed.
 func (f *failures) record(l line, o profiles.RecordOutcome) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, m := range o.Outcomes {
-		if m.Err == nil {
+		if m.Err == nil || m.Status == profiles.Kept {
 			continue
 		}
 		why := reasons(m.Err)
 		f.tell(l.number, m.Mapping, why)
-		letter := deadLetter{
-			Line: l.number, Record: &o.Index, Mapping: m.Mapping, MessageID: m.MessageID, Status: m.Status,
-			Attempts: m.Attempts, HTTPStatus: m.HTTPStatus, Ambiguous: m.Ambiguous, Reason: strings.Join(why, "; "),
+		if f.spooled && refused(m) {
+			continue // stored has it
 		}
-		if letter.Message = m.Message(); letter.Message == nil {
+		f.count++
+		letter := newDeadLetter(m, why)
+		letter.Line, letter.Record = l.number, &o.Index
+		var bad *profiles.BadRecord
+		if errors.As(m.Err, &bad) {
+			f.badLines++
+			letter.Text = string(l.text)
+		} else if letter.Message == nil {
 			letter.Event = l.text
 		}
 		f.write(letter)
 	}
 }
 
+// stored takes a message from a spool that has come to its end: of this run, or of a former one, which nobody but the spool knows
+// of. It is called before the spool forgets the message, so that no kill comes between.
+func (f *failures) stored(m profiles.Outcome) {
+	if !refused(m) {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.count++
+	f.write(newDeadLetter(m, reasons(m.Err)))
+}
+
+// refused tells whether a message was sent, and is given up.
+func refused(m profiles.Outcome) bool {
+	return m.Status == profiles.Rejected || m.Status == profiles.Exhausted
+}
+
+func newDeadLetter(m profiles.Outcome, reasons []string) deadLetter {
+	return deadLetter{
+		Mapping: m.Mapping, MessageID: m.MessageID, Status: m.Status, Attempts: m.Attempts, HTTPStatus: m.HTTPStatus,
+		Ambiguous: m.Ambiguous, Reason: strings.Join(reasons, "; "), Message: m.Message(),
+	}
+}
+
 // tell prints a failure, if it is one of the first. The lock must be held.
 func (f *failures) tell(number int, mapping string, reasons []string) {
-	f.count++
-	if f.count > maxTold {
+	f.told++
+	if f.told > maxTold {
 		return
 	}
 	for _, reason := range reasons {
@@ -127,6 +150,18 @@ func (f *failures) total() int {
 	return f.count
 }
 
+// rest tells of the failures that were not told one by one.
+func (f *failures) rest() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if n := f.told - maxTold; n > 0 {
+		f.screen.printf("and %d more failures", n)
+	}
+	if n := f.count - f.told; n > 0 {
+		f.screen.printf("and %d messages failed that a former run had left in the spool", n)
+	}
+}
+
 // lost tells that failures could not be kept.
 func (f *failures) lost() error {
 	f.mu.Lock()
@@ -139,6 +174,10 @@ func (f *failures) lost() error {
 
 // reasons returns why a message was not accepted: one sentence for each field at fault, or one. None holds a value.
 func reasons(err error) []string {
+	var bad *profiles.BadRecord
+	if errors.As(err, &bad) {
+		return []string{bad.Error()}
+	}
 	var fields *actions.Error
 	if errors.As(err, &fields) {
 		var all []string

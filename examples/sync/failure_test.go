@@ -49,6 +49,13 @@ func TestCannotRun(t *testing.T) {
 		{"a flag without its value", []string{"-write-key"}, "flag needs an argument: -write-key"},
 		{"an argument", []string{secretKey}, "an argument that belongs to no flag"},
 		{"a value for -dry-run", []string{"-dry-run=" + secretKey}, "-dry-run: takes no value"},
+		{"a value for -adaptive", []string{"-adaptive=" + secretKey}, "-adaptive: takes no value"},
+		{"an empty spool", []string{"-spool="}, "-spool: is empty"},
+		{"a file for a spool", []string{"-spool", good}, "-spool: "},
+		{"a checkpoint of standard input", []string{"-events", "-", "-checkpoint", missing}, "-checkpoint: needs an input that is the same each time"},
+		{"no checkpoint directory", []string{"-checkpoint", missing}, "-checkpoint: open " + filepath.Dir(missing)},
+		{"the events as checkpoint", []string{"-events", good, "-checkpoint", good}, good + ": is not a checkpoint, or was damaged"},
+		{"one file for checkpoint and dead letters", []string{"-checkpoint", good + ".both", "-dead-letter", good + ".both"}, "-dead-letter: write " + good + ".both: is in use"},
 		{"a rate in words", []string{"-rate", secretKey}, "-rate: must be a number"},
 		{"a rate without end", []string{"-rate", "inf"}, "-rate: must be a number"},
 		{"a region that there is not", []string{"-region", secretKey}, "-region: must be north_america or europe"},
@@ -151,10 +158,10 @@ func TestBadLinesAndInvalidRecords(t *testing.T) {
 	if len(letters) != 6 {
 		t.Fatalf("%d dead letters, want 6", len(letters))
 	}
-	if l := letters[2]; l.Text != `{"type":"identify","userId":`+secret || l.Record != nil {
+	if l := letters[2]; l.Text != `{"type":"identify","userId":`+secret || *l.Record != 1 {
 		t.Errorf("the dead letter of a line that is not JSON is %+v", l)
 	}
-	if l := letters[4]; string(l.Event) != `{"type":"identify","traits":{"email":"`+secret+`"}}` || *l.Record != 1 || l.Mapping != "people" || l.Message != nil {
+	if l := letters[4]; string(l.Event) != `{"type":"identify","traits":{"email":"`+secret+`"}}` || *l.Record != 2 || l.Mapping != "people" || l.Message != nil {
 		t.Errorf("the dead letter of a record without an id is %+v", l)
 	}
 	if l := letters[7]; l.Text != "" {

@@ -27,17 +27,18 @@ const sampleName = "events.ndjson"
 // An input is where events come from.
 type input struct {
 	io.Reader
-	name string   // in what is told
-	id   string   // in the messageIds of records that have none; empty: those are new each time
-	size int64    // 0 where it is not known
-	file *os.File // nil where it is none of ours
+	name  string   // in what is told
+	place string   // in a checkpoint; empty: it is not the same each time
+	id    string   // in the messageIds of records that have none; empty: those are new each time
+	size  int64    // 0 where it is not known
+	file  *os.File // nil where it is none of ours
 }
 
 // openEvents opens the events, stdin for "-".
 func openEvents(path string, stdin io.Reader) (*input, error) {
 	switch path {
 	case "":
-		return &input{Reader: bytes.NewReader(sampleEvents), name: sampleName, id: sampleName, size: int64(len(sampleEvents))}, nil
+		return &input{Reader: bytes.NewReader(sampleEvents), name: sampleName, place: sampleName, id: sampleName, size: int64(len(sampleEvents))}, nil
 	case "-":
 		return &input{Reader: stdin, name: "standard input"}, nil
 	}
@@ -56,6 +57,10 @@ func openEvents(path string, stdin io.Reader) (*input, error) {
 	in := &input{Reader: f, name: path, file: f}
 	if info.Mode().IsRegular() { // a pipe brings other events each time
 		in.id, in.size = filepath.Base(path), info.Size()
+		if in.place, err = filepath.Abs(path); err != nil {
+			f.Close()
+			return nil, fmt.Errorf("-events: %w", err)
+		}
 	}
 	return in, nil
 }
@@ -66,8 +71,8 @@ func (in *input) close() {
 	}
 }
 
-// loadDestination reads the destination, for the records of in.
-func loadDestination(path string, in *input) (*profiles.Destination, error) {
+// loadDestination reads the destination, for the records of in from the one at place start on.
+func loadDestination(path string, in *input, start int) (*profiles.Destination, error) {
 	var dest *profiles.Destination
 	var err error
 	if path == "" {
@@ -78,7 +83,7 @@ func loadDestination(path string, in *input) (*profiles.Destination, error) {
 	if err != nil {
 		return nil, err
 	}
-	return dest.For(profiles.Input{Name: in.id}), nil
+	return dest.For(profiles.Input{Name: in.id, Start: start}), nil
 }
 
 // outputs are the files that a sync writes; nil where one is not wanted.
@@ -86,12 +91,12 @@ type outputs struct {
 	report, deadLetter *os.File
 }
 
-// openOutputs opens the files before anything is sent, and empties them only when it is clear that they are not each other, nor
-// one of the files that are read.
+// openOutputs opens the files before anything is sent. They have to be told from each other, and from the files that are read,
+// before they are emptied.
 func openOutputs(o options) (outputs, error) {
 	var out outputs
 	var taken []fs.FileInfo
-	for _, path := range []string{o.destination, o.events} {
+	for _, path := range []string{o.destination, o.events, o.checkpoint} {
 		if info, err := os.Stat(path); err == nil {
 			taken = append(taken, info)
 		}
@@ -116,9 +121,9 @@ func openOutputs(o options) (outputs, error) {
 	return out, nil
 }
 
-// openOutput opens a file for its owner alone, and empties it.
+// openOutput opens a file for its owner alone.
 func openOutput(path string, taken []fs.FileInfo) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -130,7 +135,7 @@ func openOutput(path string, taken []fs.FileInfo) (*os.File, error) {
 			}
 		}
 		if err == nil {
-			err = errors.Join(f.Chmod(0o600), f.Truncate(0))
+			err = f.Chmod(0o600)
 		}
 	}
 	if err != nil {
@@ -138,6 +143,29 @@ func openOutput(path string, taken []fs.FileInfo) (*os.File, error) {
 		return nil, err
 	}
 	return f, nil
+}
+
+// empty empties the files of what a former run wrote. The dead letters of the run that is gone on with stay.
+func (o outputs) empty(resumed bool) error {
+	err := empty("-report", o.report)
+	if !resumed {
+		err = errors.Join(err, empty("-dead-letter", o.deadLetter))
+	}
+	return err
+}
+
+func empty(flag string, f *os.File) error {
+	if f == nil {
+		return nil
+	}
+	info, err := f.Stat()
+	if err == nil && info.Mode().IsRegular() {
+		err = f.Truncate(0)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", flag, err)
+	}
+	return nil
 }
 
 func (o outputs) close() {

@@ -27,14 +27,27 @@ of this program, listens on loopback only, and keeps Segment's limits.
   -region NAME        send to Segment's own Tracking API of north_america or europe
   -write-key KEY      the Profile Space of mappings without engage_space
   -rate N             events a second: 0 is the default of 1000, below 0 is without limit
+  -adaptive           send slower where the server takes less than -rate; below 0, begin at 1000 and find out how much it takes
   -dry-run            print the messages, one a line, and send nothing
   -report FILE        write what was counted, as JSON
   -dead-letter FILE   write what failed, and why, one JSON object a line; it holds personal data
+  -spool DIR          keep messages in this directory until they have their outcome; it holds personal data
+  -checkpoint FILE    note how many records are done with, and go on from there when started again with the same -events file
 
-The first interrupt (SIGINT, SIGTERM) stops reading, delivers what was read and reports; a second one gives up what is left.
+With -spool, messages outlive a kill or a power cut: the next run with the same directory and endpoint delivers what is left,
+also where it has no events. A message of a key that is refused is kept, too, and tried again. The dead letter of a message that
+the server refused has its message, but not its line, as it may have been read by a former run.
+
+With -checkpoint, a record is done with when it was accepted, skipped, or has failed for what it holds and is in the -dead-letter
+file, if there is one; with -spool also when its messages stay there. The first record that is not is read again, and all behind
+it, under the same messageIds, so that Segment drops repeats. Going on from a checkpoint, the -dead-letter file is appended to; what
+failed after the checkpoint was written last is in it twice then. Lines that are not JSON count as records, empty lines do not.
+
+The first interrupt (SIGINT, SIGTERM) stops reading, delivers what was read and reports; a second one gives up what is left. With
+-spool nothing is given up: what is not delivered within 10 s of the first one, or at the second, stays in the spool.
 
 Exit status: 0 where everything was accepted, 1 where sync could not run or not write its output, 2 where it ran and records
-failed or not all were read.
+failed, not all were read, or messages are kept in the spool.
 `
 
 // options are the flags, checked one by one. Whether they go together is found out by those who use them.
@@ -45,9 +58,17 @@ type options struct {
 	region      region.Region
 	writeKey    profiles.WriteKey
 	rate        float64
+	adaptive    bool
 	dryRun      bool
 	report      string
 	deadLetter  string
+	spool       string
+	checkpoint  string
+}
+
+// texts are the names of the flags that have a value.
+var texts = [...]string{
+	"destination", "events", "endpoint", "region", "write-key", "rate", "report", "dead-letter", "spool", "checkpoint",
 }
 
 // parseFlags reads the command line. The error is flag.ErrHelp, or names every flag that is at fault; never a value, for that may
@@ -57,12 +78,14 @@ func parseFlags(args []string) (options, error) {
 	values := make(map[string]*value)
 	set := flag.NewFlagSet("sync", flag.ContinueOnError)
 	set.SetOutput(io.Discard)
-	for _, name := range []string{"destination", "events", "endpoint", "region", "write-key", "rate", "report", "dead-letter"} {
+	for _, name := range texts {
 		values[name] = new(value)
 		set.Var(values[name], name, "")
 	}
-	dryRun := &value{isBool: true, text: "false"}
-	set.Var(dryRun, "dry-run", "")
+	for _, name := range []string{"dry-run", "adaptive"} {
+		values[name] = &value{isBool: true, text: "false"}
+		set.Var(values[name], name, "")
+	}
 
 	if err := set.Parse(args); err != nil {
 		return o, flagError(err)
@@ -73,14 +96,17 @@ func parseFlags(args []string) (options, error) {
 
 	var problems []error
 	problem := func(name, reason string) { problems = append(problems, fmt.Errorf("-%s: %s", name, reason)) }
-	for _, name := range []string{"destination", "events", "endpoint", "region", "write-key", "rate", "report", "dead-letter"} {
+	for _, name := range texts {
 		if v := values[name]; v.given && v.text == "" {
 			problem(name, "is empty")
 		}
 	}
 	var err error
-	if o.dryRun, err = strconv.ParseBool(dryRun.text); err != nil {
+	if o.dryRun, err = strconv.ParseBool(values["dry-run"].text); err != nil {
 		problem("dry-run", "takes no value")
+	}
+	if o.adaptive, err = strconv.ParseBool(values["adaptive"].text); err != nil {
+		problem("adaptive", "takes no value")
 	}
 	if v := values["region"]; v.text != "" {
 		if o.region, err = region.Parse(v.text); err != nil {
@@ -104,6 +130,11 @@ func parseFlags(args []string) (options, error) {
 	o.endpoint = values["endpoint"].text
 	o.report = values["report"].text
 	o.deadLetter = values["dead-letter"].text
+	o.spool = values["spool"].text
+	o.checkpoint = values["checkpoint"].text
+	if o.spool != "" && o.endpoint == "" && !o.region.Valid() && values["region"].text == "" && !o.dryRun {
+		problem("spool", "needs -endpoint or -region: this program's own Tracking API is another one each time")
+	}
 	return o, errors.Join(problems...)
 }
 

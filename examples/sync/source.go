@@ -118,7 +118,7 @@ type source struct {
 	once  sync.Once
 	ended bool // the input was read to its end
 
-	bad      func(l line, reason string) // told of each line that holds no record
+	skip     int // records to leave out: a former run has them in hand
 	keepText bool
 
 	mu    sync.Mutex
@@ -128,10 +128,10 @@ type source struct {
 }
 
 // newSource starts reading. The goroutine ends with the input, or once it has read a line after halt or the end of ctx.
-func newSource(ctx context.Context, in io.Reader, keepText bool, bad func(line, string)) *source {
+func newSource(ctx context.Context, in io.Reader, skip int, keepText bool) *source {
 	s := &source{
 		lines: make(chan line), halt: make(chan struct{}), freed: make(chan struct{}, 1),
-		bad: bad, keepText: keepText,
+		skip: skip, keepText: keepText,
 	}
 	go func() {
 		defer close(s.lines)
@@ -158,12 +158,16 @@ func newSource(ctx context.Context, in io.Reader, keepText bool, bad func(line, 
 // stop has the range of records end after the present one, as if the input did. It may be called from anywhere, and again.
 func (s *source) stop() { s.once.Do(func() { close(s.halt) }) }
 
-// records is the input as Process takes it. A line without a record is told to bad and left out; empty lines are ignored.
+// records is the input as Process takes it. A line that holds no record is a *profiles.BadRecord; empty lines are ignored.
 func (s *source) records(ctx context.Context) iter.Seq2[profiles.Record, error] {
 	return func(yield func(profiles.Record, error) bool) {
 		for {
 			l, err := s.next(ctx)
 			if errors.Is(err, io.EOF) {
+				if s.skip > 0 {
+					yield(nil, fmt.Errorf("it has %d records fewer than its checkpoint says: it is not what it was", s.skip))
+					return
+				}
 				s.ended = true
 				return
 			}
@@ -177,12 +181,16 @@ func (s *source) records(ctx context.Context) iter.Seq2[profiles.Record, error] 
 			if l.text != nil && len(bytes.Trim(l.text, blank)) == 0 {
 				continue
 			}
-			rec, reason := parseRecord(l.text)
-			if reason != "" {
-				s.bad(l, reason)
+			if s.skip > 0 {
+				s.skip--
 				continue
 			}
-			if !s.keep(ctx, l) || !yield(rec, nil) {
+			rec, reason := parseRecord(l.text)
+			var bad error
+			if reason != "" {
+				bad = &profiles.BadRecord{Err: errors.New(reason)}
+			}
+			if !s.keep(ctx, l) || !yield(rec, bad) {
 				return
 			}
 		}

@@ -122,7 +122,7 @@ func TestKeepWaitsForRoom(t *testing.T) {
 func TestRecordsEnd(t *testing.T) {
 	in, out := io.Pipe()
 	defer out.Close()
-	s := newSource(t.Context(), in, false, func(line, string) { t.Error("there was no line") })
+	s := newSource(t.Context(), in, 0, false)
 	s.stop()
 	s.stop()
 	for rec, err := range s.records(t.Context()) {

@@ -14,6 +14,10 @@ import (
 // A syncReport is what -report writes.
 type syncReport struct {
 	*profiles.Report
+	// Start is how many records were left out, because a former run had them in hand.
+	Start int `json:"start"`
+	// Kept is how many messages are left in the spool, of this run and of former ones.
+	Kept int `json:"kept"`
 	// BadLines is how many lines held no record. Each counts as a record, and as a message that is Invalid, of no mapping.
 	BadLines int `json:"badLines"`
 	// Interrupted tells that the input was not read to its end.
@@ -30,19 +34,19 @@ func (j *job) writeReport() error {
 	}
 	enc := json.NewEncoder(j.files.report)
 	enc.SetIndent("", "  ")
-	err := enc.Encode(syncReport{j.counts(), j.failed.badLines, j.interrupted, j.options.dryRun})
+	err := enc.Encode(syncReport{
+		Report: j.counts(), Start: j.checkpointed, Kept: j.kept, BadLines: j.failed.badLines, Interrupted: j.interrupted, DryRun: j.options.dryRun,
+	})
 	if err != nil {
 		return fmt.Errorf("-report: %w", err)
 	}
 	return nil
 }
 
-// counts is the report with the lines that held no record.
+// counts is the report. The lines that held no record have matched nothing.
 func (j *job) counts() *profiles.Report {
 	all := *j.report
-	all.Records += j.failed.badLines
-	all.Messages += j.failed.badLines
-	all.Invalid += j.failed.badLines
+	all.Matched -= j.failed.badLines
 	return &all
 }
 
@@ -52,6 +56,15 @@ func (j *job) tell(stdout io.Writer) error {
 	writeSummary(&b, j.counts(), j.options.dryRun)
 	if j.failed.badLines > 0 {
 		fmt.Fprintf(&b, "%d of the invalid are lines that hold no record\n", j.failed.badLines)
+	}
+	if j.checkpointed > 0 {
+		fmt.Fprintf(&b, "%d records before them were left out: the checkpoint has them\n", j.checkpointed)
+	}
+	if j.failed.spooled && j.former > 0 {
+		fmt.Fprintf(&b, "%d messages that a former run had left in the spool were accepted\n", j.former)
+	}
+	if j.kept > 0 {
+		fmt.Fprintf(&b, "%d messages are kept in the spool, for another run to deliver\n", j.kept)
 	}
 	if j.interrupted {
 		fmt.Fprintln(&b, "not all of the input was read")
@@ -77,7 +90,7 @@ func writeSummary(b *bytes.Buffer, r *profiles.Report, dryRun bool) {
 		state := ""
 		if !m.Enabled {
 			state = ", switched off"
-		} else if failed := m.Messages - m.Accepted; failed > 0 && !dryRun {
+		} else if failed := m.Invalid + m.Rejected + m.Exhausted + m.Canceled; failed > 0 && !dryRun {
 			state = fmt.Sprintf(", %d failed", failed)
 		}
 		fmt.Fprintf(b, "  %-16s %-18s %6d%s\n", cmp.Or(m.Name, m.ID), m.Action, m.Messages, state)

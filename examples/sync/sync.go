@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -21,7 +22,7 @@ import (
 const (
 	exitAccepted = 0
 	exitNotRun   = 1 // could not run, or not write its output
-	exitFailed   = 2 // ran, and some records failed or not all were read
+	exitFailed   = 2 // ran, and some records failed, not all were read, or messages are kept
 )
 
 // run is the program. The first of interrupts stops the reading, the second one, or the end of ctx, cancels.
@@ -66,15 +67,23 @@ type job struct {
 	files   outputs
 	screen  *screen
 
+	config       profiles.Config // of the client
+	checkpoint   *checkpoint     // nil where none is wanted
+	checkpointed int             // records left out
+	begun        chan struct{}   // closed when what a spool delivers may be counted
+
 	failed      *failures
 	report      *profiles.Report
 	source      *source
 	interrupted bool
+	former      int   // messages accepted that a former run had left in the spool
+	kept        int   // messages left there now
+	err         error // of the checkpoint, or of the spool
 }
 
 // prepare finds out everything that can be wrong before the first record is read: what it returns has sent nothing.
 func prepare(o options, stdin io.Reader, screen *screen) (_ *job, err error) {
-	j := &job{options: o, screen: screen}
+	j := &job{options: o, screen: screen, begun: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			j.close()
@@ -83,7 +92,11 @@ func prepare(o options, stdin io.Reader, screen *screen) (_ *job, err error) {
 	if j.input, err = openEvents(o.events, stdin); err != nil {
 		return nil, err
 	}
-	if j.dest, err = loadDestination(o.destination, j.input); err != nil {
+	if j.checkpoint, err = openCheckpoint(o.checkpoint, j.input); err != nil {
+		return nil, err
+	}
+	j.checkpointed = j.checkpoint.start()
+	if j.dest, err = loadDestination(o.destination, j.input, j.checkpointed); err != nil {
 		return nil, err
 	}
 	if err = j.connect(); err != nil {
@@ -92,10 +105,33 @@ func prepare(o options, stdin io.Reader, screen *screen) (_ *job, err error) {
 	if err = j.client.Check(j.dest); err != nil {
 		return nil, fmt.Errorf("%w (see -write-key, -region)", inFile(err, o.destination))
 	}
+	if o.dryRun {
+		j.checkpoint = nil // it is not moved
+	}
+	if err = j.checkpoint.save(nil); err != nil {
+		return nil, err
+	}
 	if j.files, err = openOutputs(o); err != nil {
 		return nil, err
 	}
+	j.failed = &failures{file: j.input.name, screen: screen, stop: j.stop}
+	if j.files.deadLetter != nil {
+		j.failed.out = j.files.deadLetter
+	}
+	if err = j.openSpool(); err != nil {
+		return nil, err
+	}
+	if err = j.files.empty(j.checkpoint != nil && j.checkpoint.resumed); err != nil {
+		return nil, err
+	}
 	return j, nil
+}
+
+// stop ends the reading.
+func (j *job) stop() {
+	if j.source != nil {
+		j.source.stop()
+	}
 }
 
 // connect makes the client, and the Tracking API that it sends to where no other is named.
@@ -106,6 +142,7 @@ func (j *job) connect() error {
 		Endpoint:        o.endpoint,
 		WriteKey:        o.writeKey,
 		EventsPerSecond: o.rate,
+		Adaptive:        o.adaptive,
 		Window:          window(o.rate),
 		Hooks:           profiles.Hooks{Attempt: j.waiting()},
 	}
@@ -134,7 +171,7 @@ func (j *job) connect() error {
 	if err != nil {
 		return flagsOf(err)
 	}
-	j.client = client
+	j.client, j.config = client, cfg
 	if u, err := url.Parse(o.endpoint); err == nil && u.Host != "" && !o.dryRun {
 		j.where = "Sending to " + u.Host + "."
 	}
@@ -147,7 +184,7 @@ func flagsOf(err error) error {
 	if !errors.As(err, &config) {
 		return err
 	}
-	flags := map[string]string{"Endpoint": "-endpoint", "Region": "-region", "WriteKey": "-write-key", "EventsPerSecond": "-rate"}
+	flags := map[string]string{"Endpoint": "-endpoint", "Region": "-region", "WriteKey": "-write-key", "EventsPerSecond": "-rate", "Spool": "-spool", "Spool.Dir": "-spool"}
 	var problems []error
 	for _, p := range config.Problems {
 		name := flags[p.Field]
@@ -208,84 +245,129 @@ func (j *job) waiting() func(profiles.Attempt) {
 
 // run reads, delivers and reports. Its error is about the program's own output.
 func (j *job) run(ctx context.Context, interrupts <-chan os.Signal, stdout io.Writer) error {
-	ctx, cancel := context.WithCancel(ctx)
+	work, cancel := context.WithCancel(context.WithoutCancel(ctx)) // what ends ctx has to go through giveUp
 	defer cancel()
 	j.report = profiles.NewReport(j.dest)
-	j.failed = &failures{file: j.input.name, screen: j.screen, stop: func() { j.source.stop() }}
-	if j.files.deadLetter != nil {
-		j.failed.out = j.files.deadLetter
-	}
-	j.source = newSource(ctx, j.input, j.files.deadLetter != nil, j.failed.line)
+	j.source = newSource(work, j.input, j.checkpointed, j.files.deadLetter != nil)
+	close(j.begun)
 	var watch sync.WaitGroup
-	watch.Go(func() { j.watch(ctx, cancel, interrupts) })
+	watch.Go(func() {
+		if j.watch(ctx, work, interrupts) {
+			j.giveUp(cancel)
+		}
+	})
 
 	before, begun := j.client.Stats(), time.Now()
 	var err, outErr error
 	if j.options.dryRun {
-		err, outErr = j.preview(ctx, stdout)
+		err, outErr = j.preview(work, stdout)
 	} else {
-		err = j.deliver(ctx)
+		err = j.deliver(work)
 	}
-	j.report.Finish(before, j.client.Stats(), time.Since(begun))
+	after := j.client.Stats()
+	j.report.Finish(before, after, time.Since(begun))
+	j.former = after.Accepted - j.report.Accepted
 	cancel()
 	watch.Wait()
+	j.err = errors.Join(j.err, j.save(), j.closeSpool())
 	j.screen.done()
 
 	j.interrupted = !j.source.ended
-	if err != nil && !errors.Is(err, context.Canceled) {
+	if err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, profiles.ErrClosed) {
 		j.screen.printf("%s: reading stopped: %v", j.input.name, err)
 	}
-	if n := j.failed.total() - maxTold; n > 0 {
-		j.screen.printf("and %d more failures", n)
-	}
-	return errors.Join(outErr, j.tell(stdout), j.writeReport(), j.failed.lost())
+	j.failed.rest()
+	return errors.Join(outErr, j.tell(stdout), j.writeReport(), j.failed.lost(), j.err)
 }
 
-// watch turns interrupts into an end of the reading, and then into an end.
-func (j *job) watch(ctx context.Context, cancel func(), interrupts <-chan os.Signal) {
+// watch turns interrupts into an end of the reading, and then into an end. It returns when the work has ended, or true when what is
+// left is to be given up.
+func (j *job) watch(ctx, work context.Context, interrupts <-chan os.Signal) bool {
 	select {
 	case <-interrupts:
 	case <-ctx.Done():
-		return
+		return true
+	case <-work.Done():
+		return false
 	}
-	j.screen.printf("interrupted: delivering what was read; interrupt again to give it up")
+	var late <-chan time.Time
+	if j.failed.spooled {
+		j.screen.printf("interrupted: delivering what was read for %s; what is left then, or at another interrupt, stays in the spool", drainTime)
+		timer := time.NewTimer(drainTime)
+		defer timer.Stop()
+		late = timer.C
+	} else {
+		j.screen.printf("interrupted: delivering what was read; interrupt again to give it up")
+	}
 	j.source.stop()
 	select {
 	case <-interrupts:
 		j.screen.printf("interrupted again: giving up what is left")
-		cancel()
+		return true
+	case <-late:
+		return true
 	case <-ctx.Done():
+		return true
+	case <-work.Done():
+		return false
 	}
 }
 
-// deliver processes the input. Its error is why the input was not read to its end.
-func (j *job) deliver(ctx context.Context) error {
+// deliver processes the input, and what a former run has left in the spool. Its error is why the input was not read to its end.
+func (j *job) deliver(ctx context.Context) (ended error) {
 	for outcome, err := range j.client.Process(ctx, j.dest, j.source.records(ctx)) {
 		if err != nil {
-			return err
+			ended = err
+			break
 		}
 		j.settle(outcome)
 	}
-	return nil
+	if j.failed.spooled {
+		ended = cmp.Or(ended, j.client.Flush(ctx))
+	}
+	return ended
 }
 
-// settle takes the outcome of the oldest record that has not had one. A tool that keeps a checkpoint would move it here.
+// settle takes the outcome of the oldest record that has not had one.
 func (j *job) settle(outcome profiles.RecordOutcome) {
 	line := j.source.taken()
 	j.report.Add(outcome)
 	j.failed.record(line, outcome)
+	if j.failed.lost() == nil && j.checkpoint.move(outcome) { // a failure that is not written down is not in hand
+		if err := j.save(); err != nil {
+			j.err = err
+			j.source.stop()
+		}
+	}
 	j.screen.progress(j.report.Records, j.failed.total(), line.end, j.input.size)
+}
+
+// save writes the checkpoint. After an error it does nothing: that one is to be told.
+func (j *job) save() error {
+	if j.err != nil {
+		return nil
+	}
+	return j.checkpoint.save(j.files.deadLetter)
 }
 
 // preview prints what deliver would send. It has two errors: why the input was not read to its end, and that of writing.
 func (j *job) preview(ctx context.Context, stdout io.Writer) (err, outErr error) {
-	index := 0
+	index := j.checkpointed - 1
 	for rec, err := range j.source.records(ctx) {
-		if err != nil {
+		var bad *profiles.BadRecord
+		if err != nil && !errors.As(err, &bad) {
 			return err, nil
 		}
+		index++
+		outcome := profiles.RecordOutcome{Index: index}
+		if bad != nil {
+			outcome.Status = profiles.Invalid
+			outcome.Outcomes = []profiles.Outcome{{Status: profiles.Invalid, Err: bad}}
+			j.settle(outcome)
+			continue
+		}
 		p := j.client.Preview(j.dest, rec, index)
-		outcome := profiles.RecordOutcome{Index: index, Skip: p.Skip}
+		outcome.Skip = p.Skip
 		if len(p.Messages) == 0 {
 			outcome.Status = profiles.Skipped
 		}
@@ -299,16 +381,18 @@ func (j *job) preview(ctx context.Context, stdout io.Writer) (err, outErr error)
 			outcome.Outcomes = append(outcome.Outcomes, o)
 		}
 		j.settle(outcome)
-		index++
 	}
 	return nil, nil
 }
 
-// complete tells whether everything was read and nothing failed.
-func (j *job) complete() bool { return !j.interrupted && j.failed.total() == 0 }
+// complete tells whether everything was read, nothing failed and nothing is left.
+func (j *job) complete() bool { return !j.interrupted && j.failed.total() == 0 && j.kept == 0 }
 
 // close ends what prepare has made, as far as it came.
 func (j *job) close() {
+	if j.source == nil {
+		close(j.begun) // nobody else will
+	}
 	if j.client != nil {
 		j.client.Close()
 	}
