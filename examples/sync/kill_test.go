@@ -129,7 +129,7 @@ func TestKills(t *testing.T) {
 	seed := rand.Uint64()
 	rng := rand.New(rand.NewPCG(seed, 1))
 	t.Logf("seed %d", seed)
-	err := server.SetFaults(transporttest.Faults{Seed: seed, ServerError: 0.1, TooManyRequests: 0.05, ResetBefore: 0.05, ResetAfter: 0.1, ErrorAfter: 0.1})
+	err := server.SetFaults(transporttest.Faults{Seed: seed, ServerError: 0.03, TooManyRequests: 0.02, ResetBefore: 0.02, ResetAfter: 0.04, ErrorAfter: 0.04})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +145,7 @@ func TestKills(t *testing.T) {
 	dead, report := newFile(t, "dead.ndjson"), newFile(t, "report.json")
 	args := []string{
 		"-destination", file(t, "d.json", destination), "-events", file(t, "events.ndjson", events.String()), "-endpoint", server.URL(),
-		"-rate", "400", "-spool", newFile(t, "spool"), "-checkpoint", newFile(t, "checkpoint.json"), "-dead-letter", dead, "-report", report,
+		"-rate", "600", "-spool", newFile(t, "spool"), "-checkpoint", newFile(t, "checkpoint.json"), "-dead-letter", dead, "-report", report,
 	}
 
 	midway := 0

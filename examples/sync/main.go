@@ -1,6 +1,6 @@
 // Command sync reads event payloads, one JSON object a line, runs them through the mappings of a saved destination and delivers what
 // they give. It is the whole of what an embedding tool needs: a source that is a range, outcomes in order, dead letters, a report,
-// and an end that loses nothing.
+// a checkpoint, a spool, and an end that loses nothing.
 //
 // Without flags it runs on samples of its own, against a Tracking API inside the program. sync -h lists the flags.
 package main

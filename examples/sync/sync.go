@@ -96,6 +96,7 @@ func prepare(o options, stdin io.Reader, screen *screen) (_ *job, err error) {
 		return nil, err
 	}
 	j.checkpointed = j.checkpoint.start()
+	resumed := j.checkpoint != nil && j.checkpoint.resumed
 	if j.dest, err = loadDestination(o.destination, j.input, j.checkpointed); err != nil {
 		return nil, err
 	}
@@ -121,7 +122,7 @@ func prepare(o options, stdin io.Reader, screen *screen) (_ *job, err error) {
 	if err = j.openSpool(); err != nil {
 		return nil, err
 	}
-	if err = j.files.empty(j.checkpoint != nil && j.checkpoint.resumed); err != nil {
+	if err = j.files.empty(resumed); err != nil {
 		return nil, err
 	}
 	return j, nil
