@@ -3,7 +3,7 @@
 STATICCHECK = GOWORK=off go tool -modfile=tools.mod staticcheck
 FUZZTIME ?= 30s
 
-.PHONY: test race lint fuzz ci
+.PHONY: test race lint fuzz bugs durable ci
 
 test:
 	go test ./...
@@ -19,6 +19,14 @@ lint:
 # Every fuzz target of the module, one after the other, for FUZZTIME each.
 fuzz:
 	.ci/fuzz $(FUZZTIME)
+
+# Plants bugs one by one, and shows that the tests find them.
+bugs:
+	.ci/bugs
+
+# The long versions of the segment log's crash tests.
+durable:
+	go test ./internal/seglog -timeout 2h -kills=1000 -cuts=100000
 
 ci:
 	.ci/run
