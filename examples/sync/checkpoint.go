@@ -125,14 +125,17 @@ func (c *checkpoint) save(deadLetters *os.File) error {
 
 // replaceFile writes a file for its owner alone, in one step.
 func replaceFile(path string, text []byte) (err error) {
-	dir := filepath.Dir(path)
-	f, err := os.CreateTemp(dir, filepath.Base(path)+".*.tmp") // of mode 0600
+	temp := path + ".tmp" // always the same, so that kills do not leave ever more of them
+	if err = os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
 	defer func() {
 		if err != nil {
-			os.Remove(f.Name())
+			os.Remove(temp)
 		}
 	}()
 	_, err = f.Write(text)
@@ -142,10 +145,10 @@ func replaceFile(path string, text []byte) (err error) {
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	if err = os.Rename(f.Name(), path); err != nil {
+	if err = os.Rename(temp, path); err != nil {
 		return err
 	}
-	syncDir(dir)
+	syncDir(filepath.Dir(path))
 	return nil
 }
 
