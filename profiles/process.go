@@ -23,7 +23,7 @@ type RecordOutcome struct {
 }
 
 // Done tells whether the record is done with, so that a checkpoint may move past it: it was accepted or skipped, or is at fault
-// itself (Invalid, or Rejected for what it holds). It is false where the record should be read again in a later run: it was
+// itself (Invalid, or Rejected for what it holds), or it is safe in a spool (Kept). It is false where the record should be read again in a later run: it was
 // Canceled or Exhausted, or Rejected because the write key or the endpoint is not accepted.
 func (o RecordOutcome) Done() bool {
 	for _, m := range o.Outcomes {

@@ -6,8 +6,9 @@ import "time"
 // value is an empty report without mappings. Read back from its JSON it goes on counting. A Report is not safe for concurrent use.
 type Report struct {
 	Records int `json:"records"` // records with an outcome
-	Matched int `json:"matched"` // of those, the ones that gave at least one message, Invalid ones included
-	// Messages is how many messages the records gave: the sum of the five statuses that follow.
+	Matched int `json:"matched"` // of those, the ones that a mapping matched, Invalid ones included
+	// Messages is how many messages the records gave, a BadRecord counted as one: the sum of the five statuses that follow, and of
+	// those that were Kept in a spool.
 	Messages  int `json:"messages"`
 	Accepted  int `json:"accepted"`
 	Rejected  int `json:"rejected"`
@@ -61,7 +62,9 @@ func (r *Report) Add(o RecordOutcome) {
 		r.Skipped++
 		return
 	}
-	r.Matched++
+	if len(o.Outcomes) > 0 && o.Outcomes[0].Mapping != "" {
+		r.Matched++ // a BadRecord came to no mapping
+	}
 	for _, m := range o.Outcomes {
 		r.Messages++
 		count(m.Status, &r.Accepted, &r.Rejected, &r.Exhausted, &r.Canceled, &r.Invalid)

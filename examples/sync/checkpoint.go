@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/segmentprofiles/segmentprofiles-go/profiles"
@@ -84,19 +83,13 @@ func (c *checkpoint) move(o profiles.RecordOutcome) (due bool) {
 	if c == nil || c.stopped {
 		return false
 	}
-	if !inHand(o) {
+	if !o.Done() {
 		c.stopped = true
 		return false
 	}
 	c.now.Records++
 	c.dirty = true
 	return time.Since(c.saved) >= saveEvery
-}
-
-// inHand tells whether nothing is lost where a record is not read again: what of it has no final outcome is in the spool.
-func inHand(o profiles.RecordOutcome) bool {
-	o.Outcomes = slices.DeleteFunc(slices.Clone(o.Outcomes), func(m profiles.Outcome) bool { return m.Status == profiles.Kept })
-	return o.Done()
 }
 
 // save writes the file, if it would change: all of it, or it stays as it was, also where the machine stops meanwhile. What has

@@ -35,7 +35,7 @@ func (j *job) writeReport() error {
 	enc := json.NewEncoder(j.files.report)
 	enc.SetIndent("", "  ")
 	err := enc.Encode(syncReport{
-		Report: j.counts(), Start: j.checkpointed, Kept: j.kept, BadLines: j.failed.badLines, Interrupted: j.interrupted, DryRun: j.options.dryRun,
+		Report: j.report, Start: j.checkpointed, Kept: j.kept, BadLines: j.failed.badLines, Interrupted: j.interrupted, DryRun: j.options.dryRun,
 	})
 	if err != nil {
 		return fmt.Errorf("-report: %w", err)
@@ -43,17 +43,10 @@ func (j *job) writeReport() error {
 	return nil
 }
 
-// counts is the report. The lines that held no record have matched nothing.
-func (j *job) counts() *profiles.Report {
-	all := *j.report
-	all.Matched -= j.failed.badLines
-	return &all
-}
-
 // tell prints the summary: on standard output, where a dry run has its messages, on standard error then.
 func (j *job) tell(stdout io.Writer) error {
 	var b bytes.Buffer
-	writeSummary(&b, j.counts(), j.options.dryRun)
+	writeSummary(&b, j.report, j.options.dryRun)
 	if j.failed.badLines > 0 {
 		fmt.Fprintf(&b, "%d of the invalid are lines that hold no record\n", j.failed.badLines)
 	}

@@ -286,6 +286,11 @@ func (d *Dispatcher) done(k *keyState, b *batch, status Status) {
 	k.queue.Done(seqs)
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.wakeFlush()
+}
+
+// wakeFlush makes those who wait for the store look again.
+func (d *Dispatcher) wakeFlush() {
 	if d.changed != nil {
 		close(d.changed)
 		d.changed = nil
@@ -310,6 +315,10 @@ func (d *Dispatcher) flushStored(ctx context.Context) error {
 		waits := false
 		for k, seq := range last {
 			waits = waits || k.queue.First() <= seq
+		}
+		if waits && d.aborted {
+			d.mu.Unlock()
+			return ErrClosed // what is left is for another run
 		}
 		if !waits {
 			d.mu.Unlock()

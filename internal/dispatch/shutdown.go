@@ -92,6 +92,7 @@ func (d *Dispatcher) abort() {
 		d.grace = make(chan struct{})
 		d.cancel()
 		d.giveUp(time.Now())
+		d.wakeFlush()
 		d.ended()
 	}
 	grace := d.grace

@@ -186,6 +186,25 @@ func TestAnotherLifeDeliversWhatIsKept(t *testing.T) {
 	})
 }
 
+func TestFlushEndsWithTheDispatcher(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := config(func(context.Context, *transport.Batch) transport.Result { return transport.Result{Status: 503} })
+		cfg.Store = newMemStore()
+		d := New(cfg)
+		offer(t, d, message("a", "u", nil))
+		flushed := make(chan error, 1)
+		go func() { flushed <- d.Flush(t.Context()) }()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if left := d.Shutdown(ctx); left.Kept != 1 {
+			t.Errorf("Shutdown left %+v", left)
+		}
+		if err := <-flushed; err != ErrClosed {
+			t.Errorf("Flush: %v", err)
+		}
+	})
+}
+
 func TestRefusedKeyIsParked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
