@@ -73,7 +73,7 @@ type Config struct {
 	// is none. Send never lingers.
 	Linger time.Duration
 	// QueueMessages and QueueBytes bound the queue; whatever is reached first. They default to 100,000 messages and
-	// 64,000,000 bytes. A message counts with the size of its JSON and 64 bytes.
+	// 64,000,000 bytes. A message counts with the size of its JSON and 128 bytes.
 	QueueMessages int `validate:"min=0"`
 	QueueBytes    int `validate:"min=0"`
 	// Deadline is how long a message is tried, from its first attempt. Defaults to 5 minutes. The time during which the server

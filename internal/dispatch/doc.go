@@ -18,6 +18,7 @@
 //
 // # Goroutines and timers
 //
-// A batch in flight has a goroutine, and nothing else does. The one timer of a dispatcher runs only while something waits for a
-// time: a lingering batch, a retry, the gate. A dispatcher with nothing queued owns neither.
+// A batch in flight has a goroutine; so has a key's queue in the store while it is being read, and those who are told of canceled
+// messages while they are. The one timer of a dispatcher runs only while something waits for a time: a lingering batch, a retry, the
+// gate, a refused key. A dispatcher with nothing queued owns neither.
 package dispatch
