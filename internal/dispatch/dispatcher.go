@@ -147,7 +147,7 @@ func (d *Dispatcher) Offer(ctx context.Context, m *Message, block bool) error {
 			return err
 		}
 	}
-	if _, canceled := d.canceled[m.Sink]; canceled {
+	if d.isCanceled(m.Sink) {
 		d.room.give(1, cost)
 		return context.Canceled
 	}

@@ -155,6 +155,20 @@ func (d *Dispatcher) feedAll() {
 	}
 }
 
+// nextAsk returns when the first of the keys whose messages were let go of is asked again, zero where none is. Once that time has come
+// it is what flies, or room, that is waited for, and both look at the queues by themselves.
+func (d *Dispatcher) nextAsk(now time.Time) (first time.Time) {
+	if d.cfg.Store == nil {
+		return first
+	}
+	for _, k := range d.keys {
+		if k.evicted && k.failing.After(now) && (first.IsZero() || k.failing.Before(first)) {
+			first = k.failing
+		}
+	}
+	return first
+}
+
 // storeIdle tells whether nothing is on its way from or to the store.
 func (d *Dispatcher) storeIdle() bool {
 	if d.appending > 0 {

@@ -92,11 +92,8 @@ func (d *Dispatcher) arm(now, opens time.Time) {
 	if len(d.waiting) > 0 && (next.IsZero() || d.waiting[0].wake.Before(next)) {
 		next = d.waiting[0].wake
 	}
-	for _, k := range d.keys {
-		// Once that time has come it is what flies, or room, that is waited for, and both come back here by themselves.
-		if k.evicted && k.failing.After(now) && (next.IsZero() || k.failing.Before(next)) {
-			next = k.failing
-		}
+	if asks := d.nextAsk(now); !asks.IsZero() && (next.IsZero() || asks.Before(next)) {
+		next = asks
 	}
 	if next.Equal(d.armed) {
 		return
