@@ -49,6 +49,9 @@
 //   - Exhausted: it was tried until Config.Deadline.
 //   - Canceled: the client was shut down, or the Process stopped, before it was accepted.
 //
+// With Config.Spool a client that is shut down leaves its messages on disk instead, and who waits for one is told that it is Kept:
+// its outcome comes in a later run.
+//
 // Invalid is what never was queued: because the server accepts and then drops nearly anything, rules and limits are checked here,
 // all at once, as typed errors (actions.Error) that name the field and never its value.
 //

@@ -9,7 +9,7 @@ import "time"
 // for the hook itself.
 type Hooks struct {
 	// Outcome is called once for each message that was queued, typed or from a record, and also where a Send or a Process is told
-	// the same. What was Invalid or NotQueued never was queued, and is not told here.
+	// the same. It is not told of a message that is Kept in a spool: its outcome comes in a later run. What was Invalid or NotQueued never was queued, and is not told here.
 	Outcome func(Outcome)
 	// Attempt is called after each request.
 	Attempt func(Attempt)
