@@ -109,6 +109,8 @@ func outcomeOf(s *dispatch.Settlement, id string) Outcome {
 		cause = fmt.Errorf("not sent, because an earlier request with the same write key failed: %w", orClass(s.Fault.Err, *s.Fault))
 	case o.Status == Kept:
 		cause = errKept
+	case s.Status == dispatch.Unstored:
+		cause = notQueued(cause)
 	case o.Status == Canceled && cause == nil:
 		cause = errShutdown
 	case o.Status == Canceled:
@@ -121,6 +123,18 @@ func outcomeOf(s *dispatch.Settlement, id string) Outcome {
 	o.Err = &Error{Status: o.Status, MessageID: o.MessageID, Err: cause}
 	body := bytes.Clone(s.Body)
 	o.message = func() []byte { return body }
+	return o
+}
+
+// named gives an outcome its messageId where the settlement did not have the message at hand.
+func (o Outcome) named(id string) Outcome {
+	if o.MessageID != "" {
+		return o
+	}
+	o.MessageID = id
+	if e, ok := o.Err.(*Error); ok {
+		e.MessageID = id
+	}
 	return o
 }
 

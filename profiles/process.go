@@ -57,8 +57,8 @@ func (o RecordOutcome) Err() error {
 // Records are read by a goroutine of their own, at most Config.Window ahead of the oldest one without an outcome. A record that
 // cannot be mapped, or for which the source yields a *BadRecord, is Invalid, and the rest go on. What ends the range is an error
 // that it yields last, after the outcomes of all records that were read: the source's own; ctx's, or ErrClosed, where not all was
-// read or messages were Canceled; or a *DestinationError where dest does not fit the client (see Check). A panic of the source is
-// raised again in the goroutine of the loop.
+// read or messages were Canceled; what the disk said where messages could not be stored in the spool, which are Canceled; or a
+// *DestinationError where dest does not fit the client (see Check). A panic of the source is raised again in the goroutine of the loop.
 //
 // If ctx ends, or the loop is left early, Process stops reading, cancels what is not on the wire, and waits for what is: for at
 // most Config.AttemptTimeout, and for the source's present record. Where it has to be quick, lower that timeout.

@@ -38,6 +38,7 @@ type run struct {
 	over    bool   // the reader has ended
 	err     error  // why
 	lost    bool   // an outcome is Canceled
+	fault   error  // why a message could not be stored: nothing is read after it
 	thrown  any    // what the source panicked with
 }
 
@@ -161,6 +162,10 @@ func (r *run) ready() error {
 			return err
 		}
 		r.mu.Lock()
+		if r.fault != nil {
+			r.mu.Unlock()
+			return r.fault
+		}
 		free := r.tail-r.head < r.client.cfg.Window
 		stuck := !free && r.slot(r.head).pending > 0
 		r.mu.Unlock()
@@ -223,7 +228,7 @@ func (r *run) offer(d *draft, token uint64) error {
 	r.pending++
 	r.slot(int(token>>8)).pending++
 	r.mu.Unlock()
-	err = r.client.dispatcher.Offer(r.ctx, &m, true)
+	err = r.client.dispatcher.Submit(r.ctx, &m)
 	if err != nil {
 		r.mu.Lock()
 		r.pending--
@@ -277,6 +282,10 @@ func (r *run) Settle(token uint64, s *dispatch.Settlement) {
 	slot.pending--
 	r.pending--
 	r.lost = r.lost || o.Status == Canceled
+	if s.Status == dispatch.Unstored && r.fault == nil {
+		r.fault = notQueued(s.Result.Err)
+		signal(r.room) // the reader may be waiting there
+	}
 	wanted := index == r.head && slot.pending == 0 || r.pending == 0
 	r.mu.Unlock()
 	if wanted {
@@ -321,6 +330,8 @@ func (r *run) end() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
+	case r.err == nil && r.fault != nil:
+		return r.fault
 	case r.err == nil && r.lost && r.ctx.Err() != nil:
 		return r.ctx.Err()
 	case r.err == nil && r.lost:

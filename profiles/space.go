@@ -26,12 +26,12 @@ func (s Space) Send(ctx context.Context, a actions.Action) (Outcome, error) {
 	}
 	select {
 	case o := <-answer:
-		return o, o.Err
+		return o.named(id), o.Err
 	case <-ctx.Done():
 	}
 	select {
 	case o := <-answer: // it came at the same moment
-		return o, o.Err
+		return o.named(id), o.Err
 	default:
 	}
 	err = &Error{Status: Pending, MessageID: id, Err: ctx.Err()}
@@ -122,14 +122,21 @@ func refusal(err error, id string) error {
 		return nil
 	case errors.Is(err, dispatch.ErrConflict):
 		return &Error{Status: Invalid, MessageID: id, Err: err}
-	case errors.Is(err, dispatch.ErrClosed):
-		err = ErrClosed
-	case errors.Is(err, dispatch.ErrQueueFull):
-		err = ErrQueueFull
-	default:
-		err = fmt.Errorf("waiting for room in the queue: %w", err)
 	}
-	return &Error{Status: NotQueued, MessageID: id, Err: err}
+	return &Error{Status: NotQueued, MessageID: id, Err: notQueued(err)}
+}
+
+// notQueued is the cause of a message that the queue, or the spool, did not take.
+func notQueued(err error) error {
+	switch {
+	case errors.Is(err, dispatch.ErrClosed):
+		return ErrClosed
+	case errors.Is(err, dispatch.ErrQueueFull):
+		return ErrQueueFull
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("waiting for room in the queue: %w", err)
+	}
+	return fmt.Errorf("storing it in the spool: %w", err)
 }
 
 // A sendSink hands the outcome of one message to the Send that waits for it.

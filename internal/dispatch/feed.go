@@ -18,6 +18,7 @@ type stored struct {
 	queue   Queue
 	claims  map[uint64]claim    // who waits for messages that are not in memory, by ticket
 	dropped map[uint64]struct{} // tickets of messages that were canceled before they were read
+	appends appender            // what was submitted and is not appended yet
 	carry   []Stored            // read, and waiting for room
 	hungry  bool                // there may be more in the queue
 	feeding bool                // a goroutine reads it
@@ -70,42 +71,29 @@ func (d *Dispatcher) offerStored(ctx context.Context, m *Message, block bool) er
 	if err != nil {
 		return err
 	}
+	d.mu.Lock()
 	ticket, err := d.claim(k, m)
+	d.mu.Unlock()
 	if err != nil {
 		return err
 	}
-	err = k.queue.Append(ctx, appendStored(nil, m, d.life, ticket), block)
+	err = k.queue.Append(ctx, [][]byte{appendStored(nil, m, d.life, ticket)}, block)
 
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.appending--
-	c, waits := k.claims[ticket]
-	if err != nil {
-		delete(k.claims, ticket)
-		delete(k.dropped, ticket)
-		d.ended()
-		if ticket != 0 && !waits {
-			return nil // canceled, and told so, while it was being appended
-		}
-		return err
+	_, waits := d.appended(k, ticket, err)
+	if err == nil && waits && d.aborted {
+		d.abandonClaims(k, m.Sink, Kept)
 	}
-	d.stats.Admitted++
-	if waits {
-		c.kept = true
-		k.claims[ticket] = c
-		if d.aborted {
-			d.abandonClaims(k, m.Sink, Kept)
-		}
-	}
-	d.feed(k)
 	d.ended()
-	return nil
+	if err != nil && ticket != 0 && !waits {
+		return nil // canceled, and told so, while it was being appended
+	}
+	return err
 }
 
 // claim makes a claim on a message that is about to be appended, where somebody waits for it.
 func (d *Dispatcher) claim(k *keyState, m *Message) (uint64, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
 	if d.closing {
 		return 0, ErrClosed
 	}

@@ -55,6 +55,8 @@ const (
 	Canceled
 	// Kept: left in the store by a shutdown. Another run delivers it.
 	Kept
+	// Unstored: submitted, and could not be stored. It is not sent. Only the sink hears of it, and Result.Err is why.
+	Unstored
 )
 
 // A Settlement is the end of one message.

@@ -18,9 +18,9 @@ type Store interface {
 
 // A Queue is the stored messages of one key. Its methods may be called from any goroutine, Next and Reset from one at a time.
 type Queue interface {
-	// Append stores a message, and returns when it is as safe as the store promises. Where there is no room it waits for some
-	// until ctx ends, or with block false returns ErrQueueFull.
-	Append(ctx context.Context, payload []byte, block bool) error
+	// Append stores messages, all of them or none, and returns when they are as safe as the store promises. Where there is no room
+	// it waits for some until ctx ends, or with block false returns ErrQueueFull.
+	Append(ctx context.Context, payloads [][]byte, block bool) error
 	// Next returns messages that are not done, in the order of their numbers, from where the last call or Reset left off; none
 	// where it has come to the end.
 	Next(maxBytes int) ([]Stored, error)

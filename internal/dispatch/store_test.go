@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,17 +39,34 @@ type memQueue struct {
 	all  []Stored
 	done map[uint64]bool
 	pos  int
-	fail error // of Append
+	took time.Duration // by Append; 1 ms where it is 0
+	fail error         // of Append
+
+	appends int           // calls that were made
+	failing map[int]error // of those, the ones that fail
 }
 
-func (q *memQueue) Append(_ context.Context, payload []byte, _ bool) error {
-	time.Sleep(time.Millisecond) // a disk
+// failAt makes an Append fail, by its number from 0.
+func (q *memQueue) failAt(n int, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.fail != nil {
-		return q.fail
+	if q.failing == nil {
+		q.failing = make(map[int]error)
 	}
-	q.all = append(q.all, Stored{Seq: uint64(len(q.all) + 1), Payload: slices.Clone(payload), At: time.Now()})
+	q.failing[n] = err
+}
+
+func (q *memQueue) Append(_ context.Context, payloads [][]byte, _ bool) error {
+	time.Sleep(cmp.Or(q.took, time.Millisecond)) // a disk
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.appends++
+	if err := cmp.Or(q.fail, q.failing[q.appends-1]); err != nil {
+		return err
+	}
+	for _, payload := range payloads {
+		q.all = append(q.all, Stored{Seq: uint64(len(q.all) + 1), Payload: slices.Clone(payload), At: time.Now()})
+	}
 	return nil
 }
 

@@ -17,9 +17,9 @@ type queue struct {
 }
 
 // Append implements dispatch.Queue.
-func (q *queue) Append(ctx context.Context, payload []byte, block bool) error {
+func (q *queue) Append(ctx context.Context, payloads [][]byte, block bool) error {
 	for {
-		_, err := q.log.Append(payload)
+		_, err := q.log.Append(payloads...)
 		var full *seglog.FullError
 		switch {
 		case err == nil:
@@ -31,10 +31,17 @@ func (q *queue) Append(ctx context.Context, payload []byte, block bool) error {
 		case !block:
 			return dispatch.ErrQueueFull
 		}
-		if err := q.log.Wait(ctx, 1, int64(len(payload))); err != nil {
+		if err := q.log.Wait(ctx, len(payloads), size(payloads)); err != nil {
 			return err
 		}
 	}
+}
+
+func size(payloads [][]byte) (n int64) {
+	for _, p := range payloads {
+		n += int64(len(p))
+	}
+	return n
 }
 
 // Next implements dispatch.Queue. A damaged part of the log is passed over: the log has counted it and put it aside.

@@ -50,7 +50,7 @@ func fill(t *testing.T, s *Spool, key transport.WriteKey, n int) dispatch.Queue 
 		t.Fatal(err)
 	}
 	for i := range n {
-		if err := q.Append(t.Context(), fmt.Appendf(nil, "message %d", i), true); err != nil {
+		if err := q.Append(t.Context(), [][]byte{fmt.Appendf(nil, "message %d", i)}, true); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -148,7 +148,7 @@ func TestFullQueueBlocksOrRefusesAndLosesNothing(t *testing.T) {
 	payload := make([]byte, 30_000)
 	n := 0
 	for ; ; n++ {
-		if err = q.Append(t.Context(), payload, false); err != nil {
+		if err = q.Append(t.Context(), [][]byte{payload}, false); err != nil {
 			break
 		}
 	}
@@ -157,11 +157,11 @@ func TestFullQueueBlocksOrRefusesAndLosesNothing(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
-	if err := q.Append(ctx, payload, true); !errors.Is(err, context.DeadlineExceeded) {
+	if err := q.Append(ctx, [][]byte{payload}, true); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Append that waits: %v", err)
 	}
 	added := make(chan error)
-	go func() { added <- q.Append(t.Context(), payload, true) }()
+	go func() { added <- q.Append(t.Context(), [][]byte{payload}, true) }()
 	if got := drain(t, q); len(got) < n {
 		t.Errorf("%d of %d messages came back", len(got), n)
 	}
