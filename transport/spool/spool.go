@@ -95,6 +95,7 @@ func (c Config) Check() error {
 // A Spool is an open spool. It is made by Open and used by one client. It is safe for concurrent use.
 type Spool struct {
 	cfg     Config
+	dir     *vfs.Dir    // of the catalog
 	catalog *seglog.Log // holds the lock, the salt and the identity; it has no records
 	salt    [32]byte
 
@@ -111,6 +112,9 @@ func Open(c Config, endpoint string) (*Spool, error) {
 	if c.MaxBytes == 0 {
 		c.MaxBytes = DefaultMaxBytes
 	}
+	if err := settle(c.Dir); err != nil {
+		return nil, openError(c.Dir, err)
+	}
 	dir, err := vfs.OpenDir(filepath.Join(c.Dir, catalogName))
 	if err != nil {
 		return nil, openError(c.Dir, err)
@@ -119,7 +123,17 @@ func Open(c Config, endpoint string) (*Spool, error) {
 	if err != nil {
 		return nil, openError(c.Dir, errors.Join(err, dir.Close()))
 	}
-	return &Spool{cfg: c, catalog: catalog, salt: catalog.Salt(), queues: make(map[transport.WriteKey]*queue)}, nil
+	return &Spool{cfg: c, dir: dir, catalog: catalog, salt: catalog.Salt(), queues: make(map[transport.WriteKey]*queue)}, nil
+}
+
+// settle makes the spool's own directory, or refuses one that is a link or that others may write to: they could put other folders in
+// the place of those in it.
+func settle(path string) error {
+	dir, err := vfs.OpenDir(path)
+	if err != nil {
+		return err
+	}
+	return dir.Close()
 }
 
 // catalogName is the folder of the spool's own log; those of the queues are named by hashes.
@@ -182,7 +196,7 @@ func (s *Spool) Close() error {
 	for _, q := range s.queues {
 		errs = append(errs, q.log.Close(), q.dir.Close())
 	}
-	return errors.Join(append(errs, s.catalog.Close())...)
+	return errors.Join(append(errs, s.catalog.Close(), s.dir.Close())...)
 }
 
 // An OpenError says why a spool, or a queue in it, cannot be opened. What is stored stays as it was.
