@@ -99,6 +99,25 @@ func (b *batch) free() {
 	pool.Put(root)
 }
 
+// settlement is how the batch's messages end, but for what is one message's own, which point sets.
+func (b *batch) settlement(status Status) Settlement {
+	return Settlement{
+		Status:    status,
+		Key:       b.wire.WriteKey,
+		Attempts:  b.attempts,
+		Result:    b.last,
+		Fault:     b.fault,
+		Ambiguous: b.ambiguous && status != Accepted,
+	}
+}
+
+// point makes a settlement that of one message.
+func (b *batch) point(s *Settlement, i int) {
+	m := &b.metas[i]
+	s.Body = b.wire.Message(i)
+	s.idStart, s.idEnd = int(m.idStart), int(m.idEnd)
+}
+
 // cost is what the batch's messages take of the budget.
 func (b *batch) cost() int {
 	if b.shared {

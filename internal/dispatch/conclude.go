@@ -28,14 +28,23 @@ func (d *Dispatcher) conclude(l *lane, b *batch, info AttemptInfo) {
 	delete(d.flying, b) // from here on it is not the transport that a shutdown would wait for
 	b.last = info.Result
 	d.observe(b, info, time.Now())
-	if d.cfg.Attempt != nil {
-		d.ended()
-		d.mu.Unlock()
-		d.shield(func() { d.cfg.Attempt(info) })
-		d.mu.Lock()
+	if d.cfg.Attempt == nil {
+		d.decide(l, b)
+		return
 	}
+	d.ended()
+	d.mu.Unlock()
+	defer func() { // whatever the hook does
+		d.mu.Lock()
+		d.decide(l, b)
+	}()
+	d.shield(func() { d.cfg.Attempt(info) })
+}
+
+// decide judges a batch after an attempt. It is called with the lock held, and lets go of it.
+func (d *Dispatcher) decide(l *lane, b *batch) {
 	now := time.Now()
-	status := d.judge(l, b, info.Result, now)
+	status := d.judge(l, b, b.last, now)
 	if status == 0 {
 		if l.key.evicted { // the key was let go of while this batch was with an attempt
 			d.letLanesGo(l.key, now)
@@ -58,18 +67,52 @@ func (d *Dispatcher) refuse(l *lane, b *batch) {
 
 // settle ends a batch that was taken out of its lane. It is called with the lock held, and lets go of it.
 func (d *Dispatcher) settle(l *lane, b *batch, status Status) {
+	if d.dies(status) {
+		d.pump(time.Now())
+		d.mu.Unlock()
+		err := d.bury(b, status)
+		d.mu.Lock()
+		if err != nil {
+			now := time.Now()
+			d.buryLater(grave{l.key, b, status}, now)
+			d.release(l, now)
+			d.mu.Unlock()
+			return
+		}
+	}
 	d.count(b, status)
 	d.pump(time.Now()) // others need not wait until this batch has been told
 	d.ended()
 	d.mu.Unlock()
 
-	d.tell(b, status)
-	d.done(l.key, b, status)
+	d.tell(b, status, nil, func() {
+		d.done(l.key, b, status)
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.finish(b)
+		d.release(l, time.Now())
+	})
+}
 
+// end ends a batch that is in no lane any more. notBuried is why its dead letters are not kept, which is nil where they are, or have not
+// to be. No lock is held.
+func (d *Dispatcher) end(g grave, notBuried error) {
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.finish(b)
-	d.release(l, time.Now())
+	d.count(g.batch, g.status)
+	d.mu.Unlock()
+	d.endCounted(g, notBuried)
+}
+
+func (d *Dispatcher) endCounted(g grave, notBuried error) {
+	d.tell(g.batch, g.status, notBuried, func() {
+		d.done(g.key, g.batch, g.status)
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.finish(g.batch)
+		g.key.flying--
+		d.pump(time.Now())
+		d.ended()
+	})
 }
 
 // release lets the next batch of a lane go.
@@ -224,47 +267,59 @@ func (d *Dispatcher) count(b *batch, status Status) {
 	}
 }
 
-// tell calls the observer and the sinks of a batch's messages. No lock is held.
-func (d *Dispatcher) tell(b *batch, status Status) {
-	s := Settlement{
-		Status:    status,
-		Key:       b.wire.WriteKey,
-		Attempts:  b.attempts,
-		Result:    b.last,
-		Fault:     b.fault,
-		Ambiguous: b.ambiguous && status != Accepted,
-	}
-	for i := range b.metas {
+// tell calls the observer and the sinks of a batch's messages, and then what comes next. No lock is held.
+func (d *Dispatcher) tell(b *batch, status Status, notBuried error, next func()) {
+	s := b.settlement(status)
+	s.NotBuried = notBuried
+	d.tellFrom(b, &s, 0, 0, next)
+}
+
+// tellFrom goes on with message i, and of those who wait for it with number j. Where the observer ends the goroutine, as t.FailNow does,
+// another one goes on.
+func (d *Dispatcher) tellFrom(b *batch, s *Settlement, i, j int, next func()) {
+	defer func() {
+		if i < len(b.metas) {
+			go d.tellFrom(b, s, i, j, next)
+			return
+		}
+		next()
+	}()
+	for i < len(b.metas) {
 		m := &b.metas[i]
-		s.Body = b.wire.Message(i)
-		s.idStart, s.idEnd = int(m.idStart), int(m.idEnd)
-		d.tellOne(m.sink, m.token, &s)
-		d.leave(b.costOf(i))
-		if m.entry == nil {
-			continue
+		b.point(s, i)
+		sink, token, cost := m.sink, m.token, b.costOf(i)
+		if j > 0 {
+			other := &m.entry.also[j-1]
+			sink, token, cost = other.sink, other.token, metaBytes
 		}
-		for _, other := range m.entry.also {
-			d.tellOne(other.sink, other.token, &s)
-			d.leave(metaBytes)
+		if j++; m.entry == nil || j > len(m.entry.also) {
+			i, j = i+1, 0
 		}
+		d.tellOne(sink, token, s, cost)
 	}
 }
 
-func (d *Dispatcher) tellOne(sink Sink, token uint64, s *Settlement) {
-	if d.cfg.Observer != nil && s.Status != Kept {
-		d.shield(func() { d.cfg.Observer(s) })
+func (d *Dispatcher) tellOne(sink Sink, token uint64, s *Settlement, cost int) {
+	if d.cfg.Observer == nil {
+		if sink != nil {
+			sink.Settle(token, s)
+		}
+		return
 	}
-	if sink != nil {
-		sink.Settle(token, s)
+	defer func() {
+		if sink != nil {
+			sink.Settle(token, s)
+		}
+		d.leave(cost)
+	}()
+	if s.Status != Kept {
+		d.shield(func() { d.cfg.Observer(s) })
 	}
 }
 
 // leave gives the room of one message back as soon as its observer has returned. Without an observer nobody can tell the
 // difference to the whole batch's room at once, which finish gives.
 func (d *Dispatcher) leave(bytes int) {
-	if d.cfg.Observer == nil {
-		return
-	}
 	d.mu.Lock()
 	d.room.give(1, bytes)
 	d.mu.Unlock()

@@ -35,6 +35,11 @@ type Config struct {
 	Store  Store
 	MaxAge time.Duration
 
+	// DeadLetters, where set, is handed messages that have ended Rejected or Exhausted, before anybody is told and before the store
+	// forgets them. It is called without a lock, several times at once. Where it fails, it is called again with them, until a shutdown
+	// runs out of time.
+	DeadLetters func([]Dead) error
+
 	// Observer is told every settlement, before its sink is; Attempt every result. Both are called without a lock from the
 	// goroutine of the attempt, and may panic and block: a message leaves the budget when the observer has returned.
 	Observer func(*Settlement)
@@ -71,6 +76,7 @@ type Dispatcher struct {
 	waiting  laneHeap
 	flying   map[*batch]struct{} // attempts that run
 	gate     gate
+	graves   graves
 	budget   retryBudget
 	hot      hotProfiles
 	canceled map[Sink]struct{} // sinks whose messages are not sent any more

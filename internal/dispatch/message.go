@@ -73,6 +73,8 @@ type Settlement struct {
 	Fault *transport.Result
 	// Ambiguous is true where an attempt before or at the end may have been taken without an answer having arrived.
 	Ambiguous bool
+	// NotBuried is why a Rejected or Exhausted message's dead letter is not kept, where somebody should have kept it.
+	NotBuried error
 
 	idStart, idEnd int
 }

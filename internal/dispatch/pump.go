@@ -14,6 +14,7 @@ import (
 func (d *Dispatcher) pump(now time.Time) {
 	d.wakeDue(now)
 	d.feedAll()
+	d.dig(now)
 	var opens time.Time // when the gate lets the next batch through; zero where no timer has to be set for that
 	for len(d.ready) > 0 {
 		l := d.ready[0]
@@ -95,6 +96,9 @@ func (d *Dispatcher) arm(now, opens time.Time) {
 	if asks := d.nextAsk(now); !asks.IsZero() && (next.IsZero() || asks.Before(next)) {
 		next = asks
 	}
+	if digs := d.nextBurial(); !digs.IsZero() && (next.IsZero() || digs.Before(next)) {
+		next = digs
+	}
 	if next.Equal(d.armed) {
 		return
 	}
@@ -149,14 +153,16 @@ func (d *Dispatcher) deliver(wire *transport.Batch) (result transport.Result) {
 	return d.cfg.Transport.Deliver(ctx, wire)
 }
 
-// shield calls a function of the user's, and counts its panic.
+// shield calls a function of the user's, and counts where it does not return: a panic, which ends here, or runtime.Goexit.
 func (d *Dispatcher) shield(call func()) {
+	returned := false
 	defer func() {
-		if recover() != nil {
+		if recover() != nil || !returned {
 			d.mu.Lock()
 			d.stats.HookPanics++
 			d.mu.Unlock()
 		}
 	}()
 	call()
+	returned = true
 }

@@ -132,6 +132,7 @@ func (d *Dispatcher) giveUp(now time.Time) {
 		}
 		d.abandonClaims(k, nil, Kept)
 	}
+	d.giveGravesUp()
 	d.pump(now)
 }
 
@@ -149,18 +150,27 @@ func (d *Dispatcher) abandon() {
 // endBatches ends the messages of batches that are in no lane any more. The observer is told by a goroutine that ends when it has
 // been.
 func (d *Dispatcher) endBatches(k *keyState, batches []*batch, status Status) {
+	dies := d.dies(status)
 	for _, b := range batches {
 		d.gate.unreserve(b)
-		d.count(b, status)
+		k.flying++ // they are not to be read again from the store
+		if !dies {
+			d.count(b, status)
+		}
 	}
 	go func() {
 		for _, b := range batches {
-			d.tell(b, status)
-			d.done(k, b, status)
-			d.mu.Lock()
-			d.finish(b)
-			d.ended()
-			d.mu.Unlock()
+			g := grave{k, b, status}
+			if !dies {
+				d.endCounted(g, nil)
+			} else if d.bury(b, status) == nil {
+				d.end(g, nil)
+			} else {
+				d.mu.Lock()
+				k.flying--
+				d.buryLater(g, time.Now())
+				d.mu.Unlock()
+			}
 		}
 	}()
 }

@@ -12,6 +12,7 @@ type Stats struct {
 	Requests                                                int
 	BytesBody, BytesWire                                    int64
 	Stored, Unreadable, StoreErrors                         int // with a store: messages in it now, messages in it that could not be read, failed calls of it
+	DeadLetters, DeadLetterErrors                           int // messages kept as such, and calls that failed
 	HookPanics, HotEvents                                   int
 }
 
