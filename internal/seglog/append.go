@@ -53,6 +53,9 @@ func (l *Log) Append(records ...[]byte) (Seq, error) {
 		<-b.done
 	}
 	if b.err != nil {
+		if vfs.NoSpace(b.err) && l.reclaim() {
+			return l.Append(records...) // what filled the disk was done with
+		}
 		return 0, b.err
 	}
 	return b.first + Seq(index), nil

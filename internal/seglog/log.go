@@ -141,6 +141,7 @@ func open(fsys vfs.FS, c Config, lock io.Closer) (*Log, Recovery, error) {
 		l.acks.close()
 		return nil, Recovery{}, err
 	}
+	l.keepReserve() // now, and not with the first acknowledgements: those may never come before the disk is full
 	return l, found, nil
 }
 
