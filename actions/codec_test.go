@@ -94,7 +94,7 @@ func TestRuleText(t *testing.T) {
 			t.Errorf("%q is a rule", text)
 		}
 	}
-	for _, rule := range []actions.Rule{0, actions.RuleWriteKey + 1} {
+	for _, rule := range []actions.Rule{0, actions.RuleMessageForm + 1} {
 		if _, err := rule.MarshalText(); err == nil {
 			t.Errorf("%d is a rule", rule)
 		}

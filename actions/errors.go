@@ -53,8 +53,8 @@ func newError(kind Kind, problems []FieldError) *Error {
 
 // A FieldError is one field's problem. It holds no value of the user's: what is in a field is personal data. It can be compared.
 type FieldError struct {
-	// Field is the field's name in a mapping: user_id. It is "message" for RuleMessageTooLarge and "action" for
-	// RuleUnknownAction. A rule about several fields names the first of them.
+	// Field is the field's name in a mapping: user_id. It is "message" for RuleMessageTooLarge and RuleMessageForm,
+	// and "action" for RuleUnknownAction. A rule about several fields names the first of them.
 	Field string
 	// Label is the field's name for people: User ID.
 	Label string
@@ -64,7 +64,8 @@ type FieldError struct {
 	Rule Rule
 	// Limit is the rule's limit, in the unit that Rule says; 0 where it has none.
 	Limit int
-	// Reason completes "the value ..." for RuleUnencodable, says what is wrong for RuleWriteKey, and is empty for the other rules.
+	// Reason completes "the value ..." for RuleUnencodable, says what is wrong for RuleWriteKey and RuleMessageForm, and is empty for
+	// the other rules.
 	Reason string
 }
 
@@ -116,6 +117,8 @@ func (e FieldError) Error() string {
 		return subject + "has no JSON form: the value " + e.Reason
 	case RuleWriteKey:
 		return subject + "cannot be used: " + e.Reason
+	case RuleMessageForm:
+		return "the message cannot be read: " + e.Reason
 	case RuleUnknownAction:
 		return "the action must be sendIdentify, sendGroup, sendTrack or sendSubscription"
 	}

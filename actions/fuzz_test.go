@@ -120,6 +120,9 @@ func FuzzAppend(f *testing.F) {
 		if enc.Kind != a.Kind() || enc.Profile == "" {
 			t.Errorf("%+v", enc)
 		}
+		if built, err := a.Build(); err == nil && id != "" {
+			again(t, built.JSON)
+		}
 	})
 }
 

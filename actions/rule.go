@@ -28,6 +28,7 @@ const (
 	RuleUnencodable                          // unencodable: a value that JSON has no form for; FieldError.Path says which
 	RuleUnknownAction                        // unknown_action: not one of the four actions
 	RuleWriteKey                             // write_key: a Profile Space that cannot be a write key; FieldError.Reason says why
+	RuleMessageForm                          // message_form: what is not a message in its wire form; FieldError.Reason says why
 )
 
 var ruleNames = [...]string{
@@ -48,6 +49,7 @@ var ruleNames = [...]string{
 	RuleUnencodable:          "unencodable",
 	RuleUnknownAction:        "unknown_action",
 	RuleWriteKey:             "write_key",
+	RuleMessageForm:          "message_form",
 }
 
 // String returns the rule's word, "" for the zero value, and Rule(n) for what is no rule.
