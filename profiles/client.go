@@ -71,6 +71,7 @@ func New(cfg Config) (*Client, error) {
 		MaxBytes:      cfg.QueueBytes,
 		Deadline:      cfg.Deadline,
 		AttemptTime:   cfg.AttemptTimeout,
+		DeadLetters:   c.deadLetters(),
 		Observer:      c.observer(),
 		Attempt:       c.attemptObserver(),
 	}

@@ -93,6 +93,14 @@ type Config struct {
 	// knows Config.WriteKey at once, those of a destination when it processes it, and those of a Space when it is used.
 	Spool *spool.Config
 
+	// DeadLetters, where set, is given what has finally failed: messages that are Rejected or Exhausted, and what is Invalid of a
+	// Process or a Replay, but not an action that Send or Enqueue have refused. It is called before the outcome is told to anybody, and
+	// before a spool forgets the message, from several goroutines at once; it may block, which holds up a lane. What it returns nil for
+	// is kept. Where it returns an error, panics or ends its goroutine, queued messages keep their room and wait, others go on, and it is
+	// called again with them after 1 s, later every 30 s; a Shutdown that runs out of time leaves them Kept in the spool, and without
+	// one ends them with an error that says so. After a crash a letter may be given twice. The Write of a DeadLetterFile fits here.
+	DeadLetters func([]DeadLetter) error
+
 	// Hooks are called while the client works.
 	Hooks Hooks
 	// Logger, where set, is told what an operator has to know: attempts that failed, keys that are not accepted, pauses that the

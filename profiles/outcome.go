@@ -120,6 +120,9 @@ func outcomeOf(s *dispatch.Settlement, id string) Outcome {
 	default:
 		cause = orClass(cause, s.Result)
 	}
+	if s.NotBuried != nil {
+		cause = fmt.Errorf("%w; %w", cause, s.NotBuried)
+	}
 	o.Err = &Error{Status: o.Status, MessageID: o.MessageID, Err: cause}
 	body := bytes.Clone(s.Body)
 	o.message = func() []byte { return body }

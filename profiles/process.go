@@ -65,6 +65,9 @@ func (o RecordOutcome) Err() error {
 //
 // Where ctx ends while the loop's body runs, what is queued is canceled at once.
 //
+// With Config.DeadLetters, what is Invalid is handed to it before its outcome is yielded. Where that fails, the record is Canceled, and
+// the range ends with the error.
+//
 // The client may be used for other things meanwhile, other Processes included.
 func (c *Client) Process(ctx context.Context, dest *Destination, records iter.Seq2[Record, error]) iter.Seq2[RecordOutcome, error] {
 	return func(yield func(RecordOutcome, error) bool) {
@@ -78,21 +81,13 @@ func (c *Client) Process(ctx context.Context, dest *Destination, records iter.Se
 				return
 			}
 		}
-		r := newRun(ctx, c, dest)
-		go r.read(records)
-		defer r.stop() // which raises a panic of the source again
-		for {
-			outcome, ok := r.next()
-			if !ok {
-				break
-			}
-			if !yield(outcome, nil) {
-				return
-			}
+		r := newRun(ctx, c)
+		r.start, r.input = dest.input.Start, dest.input.Name
+		r.drafts = func(rec Record, index int, out []draft) ([]draft, Skip) {
+			return dest.drafts(rec, origin{ordinal: dest.input.Start + index, run: r.name, space: c.cfg.WriteKey}, out)
 		}
-		if err := r.end(); err != nil {
-			yield(RecordOutcome{}, err)
-		}
+		r.stillborn = stillborn
+		r.run(records, yield)
 	}
 }
 

@@ -51,6 +51,8 @@ func (s Skip) String() string {
 type BadRecord struct {
 	// Err is why. Its text should say where, and no value.
 	Err error
+	// Text is what was read, for a dead letter. It may be left out.
+	Text []byte
 }
 
 // Error is Err's text.
@@ -73,12 +75,13 @@ type origin struct {
 
 // A draft is what one mapping made of a record.
 type draft struct {
-	mapping *Mapping
-	fields  map[string]any // resolved
-	action  actions.Action
-	id      string
-	space   WriteKey
-	err     error
+	mapping   *Mapping // nil where the message is made again of a dead letter
+	mappingID string
+	fields    map[string]any // resolved
+	action    actions.Action
+	id        string
+	space     WriteKey
+	err       error
 }
 
 // drafts runs a record through the destination's mappings.
@@ -126,7 +129,7 @@ func switchedOff(rec Record) bool {
 
 // draft resolves the mapping against a record. Where the mapping names no Profile Space the message is for the given one.
 func (m *Mapping) draft(rec Record, space WriteKey) draft {
-	d := draft{mapping: m, space: m.space}
+	d := draft{mapping: m, mappingID: m.id, space: m.space}
 	if !m.hasSpace {
 		d.space = space
 	}

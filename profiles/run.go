@@ -15,8 +15,14 @@ import (
 // takes them in order.
 type run struct {
 	client *Client
-	dest   *Destination
 	name   string // tells runs over an input without a name apart
+	start  int    // place of the first record in its input
+	input  string // what that is called
+
+	// drafts makes messages of the record at a place of the run, stillborn the dead letter of one that could not be made. Only the
+	// reader calls them.
+	drafts    func(rec Record, index int, out []draft) ([]draft, Skip)
+	stillborn func(rec Record, o *Outcome) DeadLetter
 
 	ctx    context.Context // ends with the caller's, and when the consumer stops
 	cancel context.CancelFunc
@@ -27,8 +33,8 @@ type run struct {
 	room chan struct{} // for the reader: a slot has become free
 
 	// Only the reader uses these.
-	drafts []draft
-	body   []byte
+	made []draft
+	body []byte
 
 	mu      sync.Mutex
 	slots   []slot // a ring: the slot of record i is slots[i % len(slots)]
@@ -45,12 +51,13 @@ type run struct {
 // A slot is a record between being read and being taken.
 type slot struct {
 	outcome RecordOutcome
-	pending int // messages without an outcome, and one more while the record is being read
+	pending int         // messages without an outcome, and one more while the record is being read
+	from    *DeadLetter // that the record comes from, nil where it comes from none; what it holds is left out
 }
 
-func newRun(ctx context.Context, c *Client, dest *Destination) *run {
+func newRun(ctx context.Context, c *Client) *run {
 	r := &run{
-		client: c, dest: dest, name: rand.Text(),
+		client: c, name: rand.Text(),
 		wake: make(chan struct{}, 1), room: make(chan struct{}, 1),
 		slots: make([]slot, min(c.cfg.Window, 64)),
 	}
@@ -61,6 +68,24 @@ func newRun(ctx context.Context, c *Client, dest *Destination) *run {
 		close(r.gone)
 	})
 	return r
+}
+
+// run is the loop of a Process.
+func (r *run) run(records iter.Seq2[Record, error], yield func(RecordOutcome, error) bool) {
+	go r.read(records)
+	defer r.stop() // which raises a panic of the source again
+	for {
+		outcome, ok := r.next()
+		if !ok {
+			break
+		}
+		if !yield(outcome, nil) {
+			return
+		}
+	}
+	if err := r.end(); err != nil {
+		yield(RecordOutcome{}, err)
+	}
 }
 
 // read is the reader goroutine.
@@ -82,8 +107,7 @@ func (r *run) read(records iter.Seq2[Record, error]) {
 		var bad *BadRecord
 		switch {
 		case errors.As(recErr, &bad):
-			r.refuse(bad)
-			err = nil
+			err = r.refuse(bad)
 		case recErr != nil:
 			err = recErr
 		default:
@@ -107,12 +131,12 @@ var errSourceExit = errors.New("the source called runtime.Goexit")
 func (r *run) take(rec Record) error {
 	index := r.open()
 	var skip Skip
-	r.drafts, skip = r.dest.drafts(rec, r.source(index), r.drafts[:0])
-	defer clear(r.drafts)
-	outcomes := make([]Outcome, len(r.drafts))
-	for i := range r.drafts {
-		d := &r.drafts[i]
-		outcomes[i] = Outcome{MessageID: d.id, Mapping: d.mapping.id, Space: d.space}
+	r.made, skip = r.drafts(rec, index, r.made[:0])
+	defer clear(r.made)
+	outcomes := make([]Outcome, len(r.made))
+	for i := range r.made {
+		d := &r.made[i]
+		outcomes[i] = Outcome{MessageID: d.id, Mapping: d.mappingID, Space: d.space}
 	}
 	r.mu.Lock()
 	s := r.slot(index)
@@ -121,37 +145,31 @@ func (r *run) take(rec Record) error {
 	r.mu.Unlock()
 
 	var stop error
-	for i := range r.drafts {
+	for i := range r.made {
 		err := stop
 		if err == nil {
-			err = r.offer(&r.drafts[i], uint64(index)<<8|uint64(i))
+			err = r.offer(&r.made[i], uint64(index)<<8|uint64(i))
 		}
 		if err != nil {
-			r.fail(index, i, &r.drafts[i], err)
+			err = r.fail(index, i, rec, err)
 		}
-		if err != nil && !isInvalid(err) {
-			stop = err // the client is closed, or the context has ended
-			if cause := errors.Unwrap(err); cause != nil {
-				stop = cause
-			}
+		if stop == nil {
+			stop = err // the client is closed, the context has ended, or a dead letter cannot be written
 		}
 	}
 	r.done(index, 1)
 	return stop
 }
 
-// refuse takes a record that the source could not read.
-func (r *run) refuse(bad *BadRecord) {
+// refuse takes a record that the source could not read. Its error is why no more are to be read.
+func (r *run) refuse(bad *BadRecord) error {
 	index := r.open()
 	r.mu.Lock()
-	r.slot(index).outcome.Outcomes = []Outcome{{Status: Invalid, Err: &Error{Status: Invalid, Err: bad}}}
+	r.slot(index).outcome.Outcomes = make([]Outcome, 1)
 	r.mu.Unlock()
+	err := r.fail(index, 0, nil, &Error{Status: Invalid, Err: bad})
 	r.done(index, 1)
-}
-
-// source says where the record with an index comes from, and where it goes unless its mapping says otherwise.
-func (r *run) source(index int) origin {
-	return origin{ordinal: r.dest.input.Start + index, run: r.name, space: r.client.cfg.WriteKey}
+	return err
 }
 
 // ready waits until there is a slot for another record.
@@ -192,7 +210,7 @@ func (r *run) open() int {
 	}
 	index := r.tail
 	r.tail++
-	*r.slot(index) = slot{outcome: RecordOutcome{Index: r.dest.input.Start + index}, pending: 1}
+	*r.slot(index) = slot{outcome: RecordOutcome{Index: r.start + index}, pending: 1}
 	return index
 }
 
@@ -238,18 +256,50 @@ func (r *run) offer(d *draft, token uint64) error {
 	return refusal(err, d.id)
 }
 
-// fail gives a message that was not admitted its outcome.
-func (r *run) fail(index, i int, d *draft, err error) {
+// fail gives a message that was not admitted its outcome. Its error is why no more records are to be read.
+func (r *run) fail(index, i int, rec Record, err error) (stop error) {
+	r.mu.Lock()
+	o := r.slot(index).outcome.Outcomes[i]
+	r.mu.Unlock()
+	o.Status, o.Err = Invalid, err
+	if isInvalid(err) {
+		stop = r.bury(index, i, rec, &o)
+	} else if stop = errors.Unwrap(err); stop == nil {
+		stop = err
+	}
+	if stop != nil {
+		o.Status, o.Err = Canceled, &Error{Status: Canceled, MessageID: o.MessageID, Err: stop}
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	o := &r.slot(index).outcome.Outcomes[i]
-	if isInvalid(err) {
-		o.Status, o.Err = Invalid, err
+	r.slot(index).outcome.Outcomes[i] = o
+	r.lost = r.lost || stop != nil
+	return stop
+}
+
+// bury hands the dead letter of what could not be made to who keeps them.
+func (r *run) bury(index, i int, rec Record, o *Outcome) error {
+	if r.client.cfg.DeadLetters == nil {
+		return nil
+	}
+	l := r.stillborn(rec, o)
+	r.trace(&l, uint64(index)<<8|uint64(i))
+	return r.client.bury([]DeadLetter{l})
+}
+
+// trace says in a dead letter where its message comes from.
+func (r *run) trace(l *DeadLetter, token uint64) {
+	index := int(token >> 8)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.slot(index)
+	l.Mapping = s.outcome.Outcomes[token&0xff].Mapping
+	if s.from != nil {
+		l.Record, l.Input, l.Line = s.from.Record, s.from.Input, s.from.Line
 		return
 	}
-	o.Status = Canceled
-	o.Err = &Error{Status: Canceled, MessageID: d.id, Err: err}
-	r.lost = true
+	place := r.start + index
+	l.Record, l.Input = &place, r.input
 }
 
 // isInvalid tells whether an error is about its message alone.

@@ -27,7 +27,10 @@ type Stats struct {
 	Unreadable  int // messages in the spool that could not be read, and are lost
 	StoreErrors int // reads of the spool that failed, and are tried again
 
-	HookPanics int // hooks that panicked
+	DeadLetters      int // messages that Config.DeadLetters has kept, those of records that gave none not counted
+	DeadLetterErrors int // calls of it that failed
+
+	HookPanics int // hooks that panicked, or ended their goroutine
 	// HotEvents is about how many messages were sent for one profile beyond the 25 a second that Segment takes for it.
 	HotEvents int
 }
@@ -49,6 +52,7 @@ func (c *Client) Stats() Stats {
 		Attempts: s.Attempts, Retries: s.Retries, Splits: s.Splits, Throttled: s.Throttled, Pauses: s.Pauses, Ambiguous: s.Ambiguous,
 		Requests: s.Requests, BytesBody: s.BytesBody, BytesWire: s.BytesWire,
 		Stored: s.Stored, Quarantined: quarantined, Unreadable: s.Unreadable, StoreErrors: s.StoreErrors,
+		DeadLetters: s.DeadLetters, DeadLetterErrors: s.DeadLetterErrors,
 		HookPanics: s.HookPanics, HotEvents: s.HotEvents,
 	}
 }
