@@ -119,7 +119,7 @@ func stillborn(rec Record, o *Outcome) DeadLetter {
 		l.Text = string(bad.Text)
 		return l
 	}
-	text, err := jsonenc.Append(nil, rec, jsonenc.Options{})
+	text, err := jsonenc.Append(nil, rec, jsonenc.Options{Sorted: true})
 	switch {
 	case err != nil:
 		l.Reason += "; the record has no JSON form"

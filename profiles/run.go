@@ -44,8 +44,11 @@ type run struct {
 	over    bool   // the reader has ended
 	err     error  // why
 	lost    bool   // an outcome is Canceled
-	fault   error  // why a message could not be stored: nothing is read after it
-	thrown  any    // what the source panicked with
+	fault   error  // why a message could not be stored, or a dead letter not be written: nothing is read after it
+
+	unburied []unburied // for the burier
+	burying  bool       // it works
+	thrown   any        // what the source panicked with
 }
 
 // A slot is a record between being read and being taken.
@@ -107,7 +110,8 @@ func (r *run) read(records iter.Seq2[Record, error]) {
 		var bad *BadRecord
 		switch {
 		case errors.As(recErr, &bad):
-			err = r.refuse(bad)
+			r.refuse(bad)
+			err = nil
 		case recErr != nil:
 			err = recErr
 		default:
@@ -154,22 +158,21 @@ func (r *run) take(rec Record) error {
 			err = r.fail(index, i, rec, err)
 		}
 		if stop == nil {
-			stop = err // the client is closed, the context has ended, or a dead letter cannot be written
+			stop = err // the client is closed, or the context has ended
 		}
 	}
 	r.done(index, 1)
 	return stop
 }
 
-// refuse takes a record that the source could not read. Its error is why no more are to be read.
-func (r *run) refuse(bad *BadRecord) error {
+// refuse takes a record that the source could not read.
+func (r *run) refuse(bad *BadRecord) {
 	index := r.open()
 	r.mu.Lock()
 	r.slot(index).outcome.Outcomes = make([]Outcome, 1)
 	r.mu.Unlock()
-	err := r.fail(index, 0, nil, &Error{Status: Invalid, Err: bad})
+	r.fail(index, 0, nil, &Error{Status: Invalid, Err: bad})
 	r.done(index, 1)
-	return err
 }
 
 // ready waits until there is a slot for another record.
@@ -259,39 +262,40 @@ func (r *run) offer(d *draft, token uint64) error {
 // fail gives a message that was not admitted its outcome. Its error is why no more records are to be read.
 func (r *run) fail(index, i int, rec Record, err error) (stop error) {
 	r.mu.Lock()
-	o := r.slot(index).outcome.Outcomes[i]
+	o := &r.slot(index).outcome.Outcomes[i] // which is the reader's until the record is done
 	r.mu.Unlock()
-	o.Status, o.Err = Invalid, err
-	if isInvalid(err) {
-		stop = r.bury(index, i, rec, &o)
-	} else if stop = errors.Unwrap(err); stop == nil {
-		stop = err
+	switch {
+	case !isInvalid(err):
+		if stop = errors.Unwrap(err); stop == nil {
+			stop = err
+		}
+		r.mu.Lock()
+		r.giveUp(o, stop)
+		r.mu.Unlock()
+	case r.client.cfg.DeadLetters == nil:
+		o.Status, o.Err = Invalid, err
+	default:
+		o.Status, o.Err = Invalid, err
+		r.bury(unburied{index, i, r.stillborn(rec, o)})
 	}
-	if stop != nil {
-		o.Status, o.Err = Canceled, &Error{Status: Canceled, MessageID: o.MessageID, Err: stop}
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.slot(index).outcome.Outcomes[i] = o
-	r.lost = r.lost || stop != nil
 	return stop
 }
 
-// bury hands the dead letter of what could not be made to who keeps them.
-func (r *run) bury(index, i int, rec Record, o *Outcome) error {
-	if r.client.cfg.DeadLetters == nil {
-		return nil
-	}
-	l := r.stillborn(rec, o)
-	r.trace(&l, uint64(index)<<8|uint64(i))
-	return r.client.bury([]DeadLetter{l})
+// giveUp makes an outcome Canceled.
+func (r *run) giveUp(o *Outcome, cause error) {
+	o.Status, o.Err = Canceled, &Error{Status: Canceled, MessageID: o.MessageID, Err: cause}
+	r.lost = true
 }
 
 // trace says in a dead letter where its message comes from.
 func (r *run) trace(l *DeadLetter, token uint64) {
-	index := int(token >> 8)
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.traceLocked(l, token)
+}
+
+func (r *run) traceLocked(l *DeadLetter, token uint64) {
+	index := int(token >> 8)
 	s := r.slot(index)
 	l.Mapping = s.outcome.Outcomes[token&0xff].Mapping
 	if s.from != nil {

@@ -21,6 +21,7 @@ func (d *Dispatcher) CancelSink(sink Sink) {
 		}
 		d.abandonClaims(k, sink, Canceled)
 	}
+	d.withdrawGraves()
 	d.pump(now)
 }
 

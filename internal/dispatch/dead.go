@@ -48,18 +48,7 @@ func (d *Dispatcher) bury(b *batch, status Status) error {
 		b.point(&s, i)
 		dead[i] = Dead{Settlement: s, Sink: m.sink, Token: m.token}
 	}
-	kept := make(chan error, 1)
-	go func() { // of its own, for it may be ended, as t.FailNow does
-		err := errors.New("the function for dead letters ended its goroutine")
-		defer func() {
-			if p := recover(); p != nil {
-				err = fmt.Errorf("the function for dead letters panicked with a %T", p)
-			}
-			kept <- err
-		}()
-		err = d.cfg.DeadLetters(dead)
-	}()
-	err := <-kept
+	err := Guard(func() error { return d.cfg.DeadLetters(dead) })
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err != nil {
@@ -70,6 +59,22 @@ func (d *Dispatcher) bury(b *batch, status Status) error {
 	return err
 }
 
+// Guard calls a function of the user's, and makes errors of its panic, and of its calling runtime.Goexit, as t.FailNow does.
+func Guard(call func() error) error {
+	done := make(chan error, 1)
+	go func() {
+		err := errors.New("the user's function ended its goroutine")
+		defer func() {
+			if p := recover(); p != nil {
+				err = fmt.Errorf("the user's function panicked with a %T", p) // not with what: that may be a message
+			}
+			done <- err
+		}()
+		err = call()
+	}()
+	return <-done
+}
+
 // buryLater puts a batch aside whose dead letters could not be kept. Its messages stay in the queue, and others go on.
 func (d *Dispatcher) buryLater(g grave, now time.Time) {
 	g.key.flying++ // they are not to be read again from the store
@@ -78,6 +83,7 @@ func (d *Dispatcher) buryLater(g grave, now time.Time) {
 		d.graves.wait = buryWait
 		d.graves.at = now.Add(buryWait)
 	}
+	d.withdrawGraves()
 	if d.aborted {
 		d.giveGravesUp()
 	}
@@ -120,6 +126,7 @@ func (d *Dispatcher) runDigger() {
 	}
 	now := time.Now()
 	d.graves.digging = false
+	d.withdrawGraves()
 	if err == nil {
 		d.graves = graves{waiting: d.graves.waiting}
 	} else {
@@ -132,7 +139,31 @@ func (d *Dispatcher) runDigger() {
 	d.pump(now)
 }
 
-// errNotBuried is what a message's outcome says where a shutdown had no more time for its dead letter.
+// withdrawGraves ends the wait for the dead letters of canceled sinks' messages: who cancels does not wait, and is told with the outcome.
+func (d *Dispatcher) withdrawGraves() {
+	if len(d.canceled) == 0 {
+		return
+	}
+	waiting := d.graves.waiting
+	d.graves.waiting = nil
+	for _, g := range waiting {
+		var gone []*batch
+		stays := d.divide(g.batch, &gone)
+		g.key.flying += len(gone)
+		if stays == nil {
+			g.key.flying--
+		} else {
+			d.graves.waiting = append(d.graves.waiting, grave{g.key, stays, g.status})
+		}
+		go func() {
+			for _, b := range gone {
+				d.end(grave{g.key, b, g.status}, errNotBuried)
+			}
+		}()
+	}
+}
+
+// errNotBuried is what a message's outcome says where nobody has the time to wait for its dead letter any more.
 var errNotBuried = errors.New("its dead letter could not be written")
 
 // giveGravesUp ends the wait for dead letters that cannot be kept: with a store the messages stay there, else their outcomes say so.

@@ -206,6 +206,41 @@ func TestShutdownWithDeadLettersThatCannotBeKept(t *testing.T) {
 	})
 }
 
+// Who cancels does not wait for a disk. Others' messages go on waiting, also those of the same batch.
+func TestCancelSinkWithDeadLettersThatCannotBeKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := cemetery{fail: func() error { return errors.New("no space") }}
+		cfg := config(func(context.Context, *transport.Batch) transport.Result {
+			return transport.Result{Class: transport.Final, Status: 410}
+		})
+		cfg.DeadLetters = c.keep
+		d := New(cfg)
+		mine, theirs := newNotes(), newNotes()
+		for i := range 10 {
+			offer(t, d, message(fmt.Sprint("m", i), "u", mine))
+			offer(t, d, message(fmt.Sprint("t", i), "u", theirs))
+		}
+		time.Sleep(10 * time.Second)
+		d.CancelSink(mine)
+		synctest.Wait()
+		d.Forget(mine)
+		for i := range 10 {
+			mine.is(t, fmt.Sprint("m", i), Rejected)
+		}
+		if s := mine.last["m0"]; s.NotBuried == nil || theirs.count() != 0 {
+			t.Errorf("NotBuried is %v, and %d of the others are told", s.NotBuried, theirs.count())
+		}
+		c.fail = nil
+		shutdown(t, d)
+		for i := range 10 {
+			theirs.is(t, fmt.Sprint("t", i), Rejected)
+		}
+		if len(c.ids) != 10 || theirs.last["t0"].NotBuried != nil {
+			t.Errorf("dead letters of %v", c.ids)
+		}
+	})
+}
+
 // A message that is too old when it is read from the store is a dead letter, too.
 func TestMessageTooOldToBeSentIsADeadLetter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
