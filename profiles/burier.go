@@ -8,6 +8,11 @@ type unburied struct {
 	letter   DeadLetter
 }
 
+// maxUnburied bounds what letters hold that are not written yet. The reader waits where they hold more.
+const maxUnburied = 1 << 20
+
+func (l *DeadLetter) size() int { return len(l.Event) + len(l.Text) + len(l.Message) }
+
 // bury has a letter written, together with others that come meanwhile: many bad records do not cost a sync each.
 func (r *run) bury(u unburied) {
 	r.mu.Lock()
@@ -16,6 +21,7 @@ func (r *run) bury(u unburied) {
 	r.slot(u.index).pending++
 	r.pending++
 	r.unburied = append(r.unburied, u)
+	r.unburiedBytes += u.letter.size()
 	if !r.burying {
 		r.burying = true
 		go r.runBurier()
@@ -28,7 +34,7 @@ func (r *run) runBurier() {
 	defer r.mu.Unlock()
 	for len(r.unburied) > 0 {
 		all := r.unburied
-		r.unburied = nil
+		r.unburied, r.unburiedBytes = nil, 0
 		fault := r.fault
 		r.mu.Unlock()
 		letters := make([]DeadLetter, len(all))
@@ -58,8 +64,8 @@ func (r *run) buried(all []unburied, fault error) {
 	}
 	if fault != nil && r.fault == nil {
 		r.fault = fault
-		signal(r.room) // the reader may be waiting there
 	}
+	signal(r.room) // the reader may be waiting there
 	if wanted {
 		signal(r.wake)
 	}

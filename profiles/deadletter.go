@@ -55,6 +55,22 @@ func (l DeadLetter) String() string {
 	return fmt.Sprintf("%s message %q: %s", l.Status, l.MessageID, l.Reason)
 }
 
+// NewDeadLetter makes the dead letter of an outcome that is not Accepted, failed now. Config.DeadLetters is given what has finally
+// failed by itself; this is for programs that keep what was Canceled as well.
+func NewDeadLetter(o Outcome) DeadLetter {
+	l := DeadLetter{
+		FailedAt: time.Now(), Status: o.Status, MessageID: o.MessageID, Mapping: o.Mapping, Attempts: o.Attempts,
+		HTTPStatus: o.HTTPStatus, Ambiguous: o.Ambiguous, Message: o.Message(),
+	}
+	if !o.Space.IsZero() && l.Message != nil {
+		l.Space = spaceTag(o.Space, o.MessageID)
+	}
+	if o.Err != nil {
+		l.because(o.Err)
+	}
+	return l
+}
+
 // because sets why the letter is one.
 func (l *DeadLetter) because(err error) {
 	var of *Error
@@ -78,26 +94,14 @@ func (c *Client) deadLetters() func([]dispatch.Dead) error {
 	}
 	return func(dead []dispatch.Dead) error {
 		letters := make([]DeadLetter, len(dead))
-		now := time.Now()
 		for i := range dead {
-			letters[i] = letterOf(&dead[i], now)
+			letters[i] = NewDeadLetter(outcomeOf(&dead[i].Settlement, ""))
+			if r, ok := dead[i].Sink.(*run); ok {
+				r.trace(&letters[i], dead[i].Token)
+			}
 		}
 		return c.bury(letters)
 	}
-}
-
-// letterOf makes the dead letter of a message that was queued.
-func letterOf(dead *dispatch.Dead, now time.Time) DeadLetter {
-	o := outcomeOf(&dead.Settlement, "")
-	l := DeadLetter{
-		FailedAt: now, Status: o.Status, MessageID: o.MessageID, Attempts: o.Attempts, HTTPStatus: o.HTTPStatus,
-		Ambiguous: o.Ambiguous, Space: spaceTag(o.Space, o.MessageID), Message: o.Message(),
-	}
-	l.because(o.Err)
-	if r, ok := dead.Sink.(*run); ok {
-		r.trace(&l, dead.Token)
-	}
-	return l
 }
 
 // bury hands dead letters to the user's function.
@@ -112,18 +116,18 @@ func (c *Client) bury(letters []DeadLetter) error {
 
 // stillborn makes the dead letter of a record, or of what one mapping has failed to make of it.
 func stillborn(rec Record, o *Outcome) DeadLetter {
-	l := DeadLetter{FailedAt: time.Now(), Status: Invalid, MessageID: o.MessageID, Mapping: o.Mapping}
-	l.because(o.Err)
-	var bad *BadRecord
-	if errors.As(o.Err, &bad) {
-		l.Text = string(bad.Text)
+	l := NewDeadLetter(*o)
+	if rec == nil {
 		return l
 	}
 	text, err := jsonenc.Append(nil, rec, jsonenc.Options{Sorted: true})
+	if err != nil { // nested more deeply than a message may be
+		text, err = json.Marshal(rec)
+	}
 	switch {
 	case err != nil:
 		l.Reason += "; the record has no JSON form"
-	case !json.Valid(text): // nested more deeply than encoding/json reads
+	case !json.Valid(text): // more deeply than encoding/json reads
 		l.Text = string(text)
 	default:
 		l.Event = text

@@ -97,16 +97,15 @@ func (f *DeadLetterFile) Write(letters []DeadLetter) error {
 			return fmt.Errorf("dead letters: %w", err)
 		}
 	}
-	err := f.append(text.Bytes())
-	if err != nil {
-		return fmt.Errorf("dead letters: %s: %w", filepath.Base(f.path), err)
+	if err := f.append(text.Bytes()); err != nil {
+		return fmt.Errorf("dead letters: %w", err) // the disk's names the file
 	}
 	return nil
 }
 
 func (f *DeadLetterFile) append(text []byte) error {
 	if f.size+int64(len(text)) > f.max {
-		return ErrDeadLettersFull
+		return fmt.Errorf("%s: %w", f.path, ErrDeadLettersFull)
 	}
 	_, err := f.file.Write(text)
 	if err == nil && f.regular {

@@ -2,6 +2,7 @@ package profiles
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/segmentprofiles/segmentprofiles-go/actions"
@@ -58,6 +59,18 @@ func (d *Destination) Enabled() bool { return d.enabled }
 
 // Mappings returns the mappings in their order, the ones that are switched off included.
 func (d *Destination) Mappings() []*Mapping { return append([]*Mapping(nil), d.mappings...) }
+
+// Spaces returns the Profile Spaces that the mappings name by a plain engage_space, each once, in the order of the mappings. Those that
+// a mapping looks up in each record are not among them.
+func (d *Destination) Spaces() []WriteKey {
+	var keys []WriteKey
+	for _, m := range d.mappings {
+		if !m.space.IsZero() && !slices.Contains(keys, m.space) {
+			keys = append(keys, m.space)
+		}
+	}
+	return keys
+}
 
 // ID returns the mapping's id; one that has none in the file is called after its place: mapping-1.
 func (m *Mapping) ID() string { return m.id }

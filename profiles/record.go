@@ -51,7 +51,7 @@ func (s Skip) String() string {
 type BadRecord struct {
 	// Err is why. Its text should say where, and no value.
 	Err error
-	// Text is what was read, for a dead letter. It may be left out.
+	// Text is what was read, for a dead letter. It may be left out, and is not kept in the outcome.
 	Text []byte
 }
 

@@ -46,9 +46,10 @@ type run struct {
 	lost    bool   // an outcome is Canceled
 	fault   error  // why a message could not be stored, or a dead letter not be written: nothing is read after it
 
-	unburied []unburied // for the burier
-	burying  bool       // it works
-	thrown   any        // what the source panicked with
+	unburied      []unburied // for the burier
+	unburiedBytes int
+	burying       bool // it works
+	thrown        any  // what the source panicked with
 }
 
 // A slot is a record between being read and being taken.
@@ -155,7 +156,7 @@ func (r *run) take(rec Record) error {
 			err = r.offer(&r.made[i], uint64(index)<<8|uint64(i))
 		}
 		if err != nil {
-			err = r.fail(index, i, rec, err)
+			err = r.fail(index, i, rec, err, nil)
 		}
 		if stop == nil {
 			stop = err // the client is closed, or the context has ended
@@ -171,7 +172,7 @@ func (r *run) refuse(bad *BadRecord) {
 	r.mu.Lock()
 	r.slot(index).outcome.Outcomes = make([]Outcome, 1)
 	r.mu.Unlock()
-	r.fail(index, 0, nil, &Error{Status: Invalid, Err: bad})
+	r.fail(index, 0, nil, &Error{Status: Invalid, Err: &BadRecord{Err: bad.Err}}, bad.Text)
 	r.done(index, 1)
 }
 
@@ -187,8 +188,8 @@ func (r *run) ready() error {
 			r.mu.Unlock()
 			return r.fault
 		}
-		free := r.tail-r.head < r.client.cfg.Window
-		stuck := !free && r.slot(r.head).pending > 0
+		free := r.tail-r.head < r.client.cfg.Window && r.unburiedBytes < maxUnburied
+		stuck := !free && r.head < r.tail && r.slot(r.head).pending > 0
 		r.mu.Unlock()
 		if free {
 			return nil
@@ -259,8 +260,9 @@ func (r *run) offer(d *draft, token uint64) error {
 	return refusal(err, d.id)
 }
 
-// fail gives a message that was not admitted its outcome. Its error is why no more records are to be read.
-func (r *run) fail(index, i int, rec Record, err error) (stop error) {
+// fail gives a message that was not admitted its outcome. Its error is why no more records are to be read. text is what was read where
+// that is no record.
+func (r *run) fail(index, i int, rec Record, err error, text []byte) (stop error) {
 	r.mu.Lock()
 	o := &r.slot(index).outcome.Outcomes[i] // which is the reader's until the record is done
 	r.mu.Unlock()
@@ -276,7 +278,11 @@ func (r *run) fail(index, i int, rec Record, err error) (stop error) {
 		o.Status, o.Err = Invalid, err
 	default:
 		o.Status, o.Err = Invalid, err
-		r.bury(unburied{index, i, r.stillborn(rec, o)})
+		l := r.stillborn(rec, o)
+		if text != nil {
+			l.Text = string(text)
+		}
+		r.bury(unburied{index, i, l})
 	}
 	return stop
 }

@@ -93,17 +93,10 @@ func (c *checkpoint) move(o profiles.RecordOutcome) (due bool) {
 }
 
 // save writes the file, if it would change: all of it, or it stays as it was, also where the machine stops meanwhile. What has
-// failed up to here is in deadLetters, which come first.
-func (c *checkpoint) save(deadLetters *os.File) error {
+// failed up to here is on the disk as dead letters by then.
+func (c *checkpoint) save() error {
 	if c == nil || !c.dirty {
 		return nil
-	}
-	if deadLetters != nil {
-		if info, err := deadLetters.Stat(); err == nil && info.Mode().IsRegular() {
-			if err := deadLetters.Sync(); err != nil {
-				return fmt.Errorf("-dead-letter: %w", err)
-			}
-		}
 	}
 	text, err := json.Marshal(c.now)
 	if err == nil {

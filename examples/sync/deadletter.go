@@ -1,11 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"iter"
 	"strings"
 	"sync"
 
@@ -17,39 +16,26 @@ import (
 // maxTold is how many failures are printed; a dead-letter file has them all.
 const maxTold = 20
 
-// A deadLetter is one line of the dead-letter file. It holds what is needed to send the message again, personal data included.
-type deadLetter struct {
-	Line       int             `json:"line,omitempty"`   // what comes out of a spool has none
-	Record     *int            `json:"record,omitempty"` // its place in the input, from 0: as the line, but without empty ones
-	Mapping    string          `json:"mapping,omitempty"`
-	MessageID  string          `json:"messageId,omitempty"`
-	Status     profiles.Status `json:"status"`
-	Attempts   int             `json:"attempts,omitempty"`
-	HTTPStatus int             `json:"httpStatus,omitempty"`
-	Ambiguous  bool            `json:"ambiguous,omitempty"` // Segment may have taken the message all the same
-	Reason     string          `json:"reason"`
-	Message    json.RawMessage `json:"message,omitempty"` // as it was to be sent
-	Event      json.RawMessage `json:"event,omitempty"`   // the payload, where no message was made of it
-	Text       string          `json:"text,omitempty"`    // the line, where it holds no JSON object, or none that can stand in here
-}
-
 // A failures counts what failed, tells the first of it, and keeps all of it as dead letters. It is safe for concurrent use.
 type failures struct {
-	file    string // the input's name in what is told
-	screen  *screen
-	spooled bool   // messages come out of a spool, so that stored is told how they end
-	stop    func() // called when dead letters cannot be written
+	file     string // the input's name in what is told
+	screen   *screen
+	begun    chan struct{} // closed when source and out are there, or never will be
+	source   *source       // knows the lines of records
+	replayed bool          // what fails had been a dead letter
+	broken   chan struct{} // closed when dead letters cannot be written
 
 	mu       sync.Mutex
-	out      io.Writer // nil: no dead letters are wanted
-	err      error     // of the first write that failed
+	out      *profiles.DeadLetterFile // nil: no dead letters are wanted
+	err      error                    // of the first write that failed
 	count    int
 	told     int // of those, the ones that are of a record of this run
 	badLines int
+	canceled []profiles.DeadLetter // of messages that were given up: the client does not take them for dead
 }
 
 // record takes the messages of a record that were not accepted, and a line that holds no record. What is kept in a spool has not
-// failed.
+// failed. Their dead letters are written by then.
 func (f *failures) record(l line, o profiles.RecordOutcome) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -57,46 +43,90 @@ func (f *failures) record(l line, o profiles.RecordOutcome) {
 		if m.Err == nil || m.Status == profiles.Kept {
 			continue
 		}
-		why := reasons(m.Err)
-		f.tell(l.number, m.Mapping, why)
-		if f.spooled && refused(m) {
-			continue // stored has it
-		}
 		f.count++
-		letter := newDeadLetter(m, why)
-		letter.Line, letter.Record = l.number, &o.Index
+		f.tell(l.number, m.Mapping, reasons(m.Err))
+		if m.Status == profiles.Canceled && f.out != nil {
+			letter := profiles.NewDeadLetter(m)
+			letter.Record, letter.Line = &o.Index, l.number
+			f.canceled = append(f.canceled, letter)
+		}
 		var bad *profiles.BadRecord
 		if errors.As(m.Err, &bad) {
 			f.badLines++
-			letter.Text = string(l.text)
-		} else if letter.Message == nil {
-			letter.Event = l.text
 		}
-		f.write(letter)
 	}
 }
 
-// stored takes a message from a spool that has come to its end: of this run, or of a former one, which nobody but the spool knows
-// of. It is called before the spool forgets the message, so that no kill comes between.
-func (f *failures) stored(m profiles.Outcome) {
-	if !refused(m) {
-		return
+// keep writes the client's dead letters, with what this program knows of them. Where that fails, the sync ends: a failure that is not
+// kept would be lost.
+func (f *failures) keep(letters []profiles.DeadLetter) error {
+	if <-f.begun; f.source == nil {
+		return errors.New("the sync has not begun") // and its spool keeps what it had
+	}
+	former := 0 // letters of what an earlier run has left in the spool
+	for i := range letters {
+		l := &letters[i]
+		l.Reason = strings.Join(reasons(l.Err), "; ")
+		switch {
+		case f.replayed: // it says where it comes from
+		case l.Record == nil:
+			former++
+		default:
+			l.Line = f.source.lineOf(*l.Record)
+		}
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.count++
-	f.write(newDeadLetter(m, reasons(m.Err)))
+	if f.out != nil {
+		if err := f.out.Write(letters); err != nil {
+			if f.err == nil {
+				f.err = err
+				close(f.broken)
+			}
+			return err
+		}
+	}
+	f.count += former
+	return nil
 }
 
-// refused tells whether a message was sent, and is given up.
-func refused(m profiles.Outcome) bool {
-	return m.Status == profiles.Rejected || m.Status == profiles.Exhausted
+// dry writes the dead letters of a record that a dry run could not map.
+func (f *failures) dry(rec profiles.Record, o profiles.RecordOutcome) {
+	var letters []profiles.DeadLetter
+	for _, m := range o.Outcomes {
+		if m.Err == nil {
+			continue
+		}
+		l := profiles.NewDeadLetter(m)
+		l.Record = &o.Index
+		var bad *profiles.BadRecord
+		if errors.As(m.Err, &bad) {
+			l.Text = string(bad.Text)
+		} else {
+			l.Event, _ = json.Marshal(rec) // it was JSON
+		}
+		letters = append(letters, l)
+	}
+	if len(letters) > 0 {
+		_ = f.keep(letters) // lost tells
+	}
 }
 
-func newDeadLetter(m profiles.Outcome, reasons []string) deadLetter {
-	return deadLetter{
-		Mapping: m.Mapping, MessageID: m.MessageID, Status: m.Status, Attempts: m.Attempts, HTTPStatus: m.HTTPStatus,
-		Ambiguous: m.Ambiguous, Reason: strings.Join(reasons, "; "), Message: m.Message(),
+// letters turns the records of a dead-letter file into what they are.
+func letters(records iter.Seq2[profiles.Record, error]) iter.Seq2[profiles.DeadLetter, error] {
+	return func(yield func(profiles.DeadLetter, error) bool) {
+		for rec, err := range records {
+			var l profiles.DeadLetter
+			if err == nil {
+				text, _ := json.Marshal(rec) // it was JSON
+				if json.Unmarshal(text, &l) != nil || l.Status == 0 {
+					err = &profiles.BadRecord{Err: errors.New("is no dead letter"), Text: text}
+				}
+			}
+			if !yield(l, err) {
+				return
+			}
+		}
 	}
 }
 
@@ -114,35 +144,6 @@ func (f *failures) tell(number int, mapping string, reasons []string) {
 	}
 }
 
-// write adds a dead letter. Where that fails, the sync ends: a failure that is not kept would be lost. The lock must be held.
-func (f *failures) write(d deadLetter) {
-	if f.out == nil || f.err != nil {
-		return
-	}
-	text, err := encode(d)
-	if err == nil && !json.Valid(text) {
-		// The payload is nested as deeply as encoding/json reads: it may not stand inside another object.
-		d.Event, d.Text = nil, string(d.Event)
-		text, err = encode(d)
-	}
-	if err == nil {
-		_, err = f.out.Write(text)
-	}
-	if err != nil {
-		f.err = err
-		f.stop()
-	}
-}
-
-// encode returns a dead letter as a line, with <, > and & as they came.
-func encode(d deadLetter) ([]byte, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	err := enc.Encode(d)
-	return b.Bytes(), err
-}
-
 // total returns how many failures there were so far.
 func (f *failures) total() int {
 	f.mu.Lock()
@@ -150,10 +151,13 @@ func (f *failures) total() int {
 	return f.count
 }
 
-// rest tells of the failures that were not told one by one.
+// rest writes the dead letters of what was given up, and tells of the failures that were not told one by one.
 func (f *failures) rest() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if len(f.canceled) > 0 && f.err == nil {
+		f.err = f.out.Write(f.canceled)
+	}
 	if n := f.told - maxTold; n > 0 {
 		f.screen.printf("and %d more failures", n)
 	}

@@ -148,7 +148,7 @@ func TestBadLinesAndInvalidRecords(t *testing.T) {
 		t.Errorf("the report's mappings are %+v", m)
 	}
 
-	letters := make(map[int]deadLetter)
+	letters := make(map[int]profiles.DeadLetter)
 	for _, l := range readDeadLetters(t, dead) {
 		letters[l.Line] = l
 		if l.Status != profiles.Invalid || l.Reason == "" {
@@ -161,7 +161,7 @@ func TestBadLinesAndInvalidRecords(t *testing.T) {
 	if l := letters[2]; l.Text != `{"type":"identify","userId":`+secret || *l.Record != 1 {
 		t.Errorf("the dead letter of a line that is not JSON is %+v", l)
 	}
-	if l := letters[4]; string(l.Event) != `{"type":"identify","traits":{"email":"`+secret+`"}}` || *l.Record != 2 || l.Mapping != "people" || l.Message != nil {
+	if l := letters[4]; string(l.Event) != `{"traits":{"email":"`+secret+`"},"type":"identify"}` || *l.Record != 2 || l.Mapping != "people" || l.Message != nil {
 		t.Errorf("the dead letter of a record without an id is %+v", l)
 	}
 	if l := letters[7]; l.Text != "" {
@@ -258,7 +258,7 @@ func TestDeadLettersThatCannotBeWritten(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := <-job.ended
-	r.require(t, 1, "-dead-letter: write /dev/full", "the sync was stopped")
+	r.require(t, 1, "-dead-letter: dead letters: write /dev/full", "the sync was stopped")
 	runSync(t, "-destination", d, "-report", full).require(t, 1, "-report: write /dev/full")
 }
 
@@ -302,7 +302,7 @@ func TestInputThatBreaksOff(t *testing.T) {
 // A record larger than a message may be is refused by the library, with its limit, and kept as it came.
 func TestRecordTooLarge(t *testing.T) {
 	dead := newFile(t, "dead.ndjson")
-	event := `{"type":"identify","userId":"u1","traits":{"bio":"` + strings.Repeat("<a> ", 10_000) + `"}}`
+	event := `{"traits":{"bio":"` + strings.Repeat("<a> ", 10_000) + `"},"type":"identify","userId":"u1"}`
 	r := runSync(t, "-destination", file(t, "d.json", identify), "-events", file(t, "events.ndjson", event), "-dead-letter", dead)
 	r.require(t, 2, "events.ndjson:1: mapping people: the message must have at most 32000 bytes when encoded [message_too_large]")
 	if letters := readDeadLetters(t, dead); len(letters) != 1 || string(letters[0].Event) != event {
@@ -314,7 +314,7 @@ func TestRecordTooLarge(t *testing.T) {
 func TestRecordTooDeep(t *testing.T) {
 	dead := newFile(t, "dead.ndjson")
 	const depth = 10_000 - 2
-	event := `{"type":"identify","userId":"u1","traits":{"a":` + strings.Repeat("[", depth) + strings.Repeat("]", depth) + `}}`
+	event := `{"traits":{"a":` + strings.Repeat("[", depth) + strings.Repeat("]", depth) + `},"type":"identify","userId":"u1"}`
 	r := runSync(t, "-destination", file(t, "d.json", identify), "-events", file(t, "events.ndjson", event+"\n"+`{"type":"identify","userId":"u2"}`), "-dead-letter", dead)
 	r.require(t, 2, "2 records, 2 messages: 1 accepted, 1 invalid", "events.ndjson:1: mapping people: ")
 	if letters := readDeadLetters(t, dead); len(letters) != 1 || letters[0].Text != event {

@@ -31,6 +31,8 @@ of this program, listens on loopback only, and keeps Segment's limits.
   -dry-run            print the messages, one a line, and send nothing
   -report FILE        write what was counted, as JSON
   -dead-letter FILE   write what failed, and why, one JSON object a line; it holds personal data
+  -replay FILE        send the messages of a dead-letter file again, under their messageIds, instead of -events; what fails again
+                      is written to -dead-letter, another file
   -spool DIR          keep messages in this directory until they have their outcome; it holds personal data
   -checkpoint FILE    note how many records are done with, and go on from there when started again with the same -events file
 
@@ -54,6 +56,7 @@ failed, not all were read, or messages are kept in the spool.
 type options struct {
 	destination string // empty: the sample
 	events      string // empty: the sample; "-": standard input
+	replay      bool   // events are dead letters
 	endpoint    string
 	region      region.Region
 	writeKey    profiles.WriteKey
@@ -68,7 +71,7 @@ type options struct {
 
 // texts are the names of the flags that have a value.
 var texts = [...]string{
-	"destination", "events", "endpoint", "region", "write-key", "rate", "report", "dead-letter", "spool", "checkpoint",
+	"destination", "events", "endpoint", "region", "write-key", "rate", "report", "dead-letter", "replay", "spool", "checkpoint",
 }
 
 // parseFlags reads the command line. The error is flag.ErrHelp, or names every flag that is at fault; never a value, for that may
@@ -132,6 +135,18 @@ func parseFlags(args []string) (options, error) {
 	o.deadLetter = values["dead-letter"].text
 	o.spool = values["spool"].text
 	o.checkpoint = values["checkpoint"].text
+	if letters := values["replay"].text; letters != "" {
+		if o.events != "" {
+			problem("replay", "must not be given beside -events")
+		}
+		if o.dryRun {
+			problem("replay", "must not be given beside -dry-run: the file shows what would be sent")
+		}
+		if o.spool != "" {
+			problem("replay", "must not be given beside -spool: what fails could be of an earlier run")
+		}
+		o.events, o.replay = letters, true
+	}
 	if o.spool != "" && o.endpoint == "" && !o.region.Valid() && values["region"].text == "" && !o.dryRun {
 		problem("spool", "needs -endpoint or -region: this program's own Tracking API is another one each time")
 	}

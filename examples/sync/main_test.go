@@ -81,12 +81,11 @@ func readReport(t *testing.T, path string) syncReport {
 }
 
 // readDeadLetters reads what -dead-letter wrote.
-func readDeadLetters(t *testing.T, path string) []deadLetter {
+func readDeadLetters(t *testing.T, path string) []profiles.DeadLetter {
 	t.Helper()
-	var letters []deadLetter
-	for d := json.NewDecoder(strings.NewReader(read(t, path))); d.More(); {
-		var l deadLetter
-		if err := d.Decode(&l); err != nil {
+	var letters []profiles.DeadLetter
+	for l, err := range profiles.ReadDeadLetters(strings.NewReader(read(t, path))) {
+		if err != nil {
 			t.Fatalf("dead letter %d: %v", len(letters)+1, err)
 		}
 		letters = append(letters, l)

@@ -21,9 +21,6 @@ const maxLine = 1 << 20
 // blank is what JSON takes for white space.
 const blank = " \t\r\n"
 
-// keptBytes bounds the lines that are kept for the dead letters while their records have no outcome yet.
-const keptBytes = 64 << 20
-
 // A line is one line of the input.
 type line struct {
 	number int
@@ -118,21 +115,16 @@ type source struct {
 	once  sync.Once
 	ended bool // the input was read to its end
 
-	skip     int // records to leave out: a former run has them in hand
-	keepText bool
+	skip int // records to leave out: a former run has them in hand
 
 	mu    sync.Mutex
-	kept  []line // of records without an outcome, the oldest first
-	bytes int    // what their texts take
-	freed chan struct{}
+	first int    // place of the oldest record without an outcome
+	kept  []line // of those records, the oldest first; without their texts
 }
 
 // newSource starts reading. The goroutine ends with the input, or once it has read a line after halt or the end of ctx.
-func newSource(ctx context.Context, in io.Reader, skip int, keepText bool) *source {
-	s := &source{
-		lines: make(chan line), halt: make(chan struct{}), freed: make(chan struct{}, 1),
-		skip: skip, keepText: keepText,
-	}
+func newSource(ctx context.Context, in io.Reader, skip int) *source {
+	s := &source{lines: make(chan line), halt: make(chan struct{}), skip: skip, first: skip}
 	go func() {
 		defer close(s.lines)
 		r := newLineReader(in, maxLine)
@@ -188,9 +180,10 @@ func (s *source) records(ctx context.Context) iter.Seq2[profiles.Record, error] 
 			rec, reason := parseRecord(l.text)
 			var bad error
 			if reason != "" {
-				bad = &profiles.BadRecord{Err: errors.New(reason)}
+				bad = &profiles.BadRecord{Err: errors.New(reason), Text: l.text}
 			}
-			if !s.keep(ctx, l) || !yield(rec, bad) {
+			s.keep(l)
+			if !yield(rec, bad) {
 				return
 			}
 		}
@@ -220,29 +213,22 @@ func (s *source) next(ctx context.Context) (line, error) {
 	}
 }
 
-// keep puts a record's line aside until taken asks for it, and waits while too much is kept. Its records have their outcomes
-// without another one being read, so that the wait ends.
-func (s *source) keep(ctx context.Context, l line) bool {
-	if !s.keepText {
-		l.text = nil
+// keep puts aside where a record's line is, until taken asks for it.
+func (s *source) keep(l line) {
+	l.text = nil
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.kept = append(s.kept, l)
+}
+
+// lineOf returns the number of the line of a record without an outcome, by its place.
+func (s *source) lineOf(record int) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if i := record - s.first; i >= 0 && i < len(s.kept) {
+		return s.kept[i].number
 	}
-	for {
-		s.mu.Lock()
-		fits := s.bytes == 0 || s.bytes+len(l.text) <= keptBytes
-		if fits {
-			s.kept = append(s.kept, l)
-			s.bytes += len(l.text)
-		}
-		s.mu.Unlock()
-		if fits {
-			return true
-		}
-		select {
-		case <-s.freed:
-		case <-ctx.Done():
-			return false
-		}
-	}
+	return 0
 }
 
 // taken returns the line of the oldest record that is kept: outcomes come in the order of the input.
@@ -250,12 +236,7 @@ func (s *source) taken() line {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l := s.kept[0]
-	s.kept[0] = line{}
 	s.kept = s.kept[1:]
-	s.bytes -= len(l.text)
-	select {
-	case s.freed <- struct{}{}:
-	default:
-	}
+	s.first++
 	return l
 }

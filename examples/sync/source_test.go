@@ -96,33 +96,24 @@ func TestParseRecord(t *testing.T) {
 	}
 }
 
-// The lines that wait for an outcome are bounded by their size.
-func TestKeepWaitsForRoom(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		big := line{text: make([]byte, keptBytes)}
-		s := &source{keepText: true, freed: make(chan struct{}, 1)}
-		if !s.keep(t.Context(), big) {
-			t.Fatal("the first line was not kept, though nothing else is")
+func TestLineOf(t *testing.T) {
+	s := &source{first: 5}
+	for number := range 3 {
+		s.keep(line{number: number * 10})
+	}
+	s.taken()
+	for record, want := range map[int]int{5: 0, 6: 10, 7: 20, 8: 0} {
+		if got := s.lineOf(record); got != want {
+			t.Errorf("record %d is in line %d, want %d", record, got, want)
 		}
-		kept := false
-		go func() { kept = s.keep(t.Context(), line{text: []byte("x")}) }()
-		synctest.Wait()
-		if kept {
-			t.Error("a line was kept without room for it")
-		}
-		s.taken()
-		synctest.Wait()
-		if !kept {
-			t.Error("a line was not kept when there was room")
-		}
-	})
+	}
 }
 
 // An input on which nothing comes holds up neither stop nor the end of the context.
 func TestRecordsEnd(t *testing.T) {
 	in, out := io.Pipe()
 	defer out.Close()
-	s := newSource(t.Context(), in, 0, false)
+	s := newSource(t.Context(), in, 0)
 	s.stop()
 	s.stop()
 	for rec, err := range s.records(t.Context()) {

@@ -21,11 +21,7 @@ func (j *job) openSpool() error {
 	}
 	cfg := j.config
 	cfg.Spool = &spool.Config{Dir: j.options.spool}
-	cfg.Hooks.Outcome = func(o profiles.Outcome) {
-		<-j.begun
-		j.failed.stored(o)
-	}
-	j.failed.spooled = true
+	j.spooled = true
 	client, err := profiles.New(cfg)
 	if err != nil {
 		return flagsOf(err)
@@ -37,7 +33,7 @@ func (j *job) openSpool() error {
 
 // giveUp ends the work. To cancel a Process is to take its messages out of the spool; to shut its client down is to leave them there.
 func (j *job) giveUp(cancel func()) {
-	if j.failed.spooled {
+	if j.spooled {
 		now, end := context.WithCancel(context.Background())
 		end()
 		_ = j.client.Shutdown(now) // closeSpool asks again
@@ -47,7 +43,7 @@ func (j *job) giveUp(cancel func()) {
 
 // closeSpool counts what is left in the spool, of other keys than those of the destination, too.
 func (j *job) closeSpool() error {
-	if !j.failed.spooled {
+	if !j.spooled {
 		return nil
 	}
 	err := j.client.Close()

@@ -53,7 +53,7 @@ func (j *job) tell(stdout io.Writer) error {
 	if j.checkpointed > 0 {
 		fmt.Fprintf(&b, "%d records before them were left out: the checkpoint has them\n", j.checkpointed)
 	}
-	if j.failed.spooled && j.former > 0 {
+	if j.spooled && j.former > 0 {
 		fmt.Fprintf(&b, "%d messages that a former run had left in the spool were accepted\n", j.former)
 	}
 	if j.kept > 0 {

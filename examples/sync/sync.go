@@ -71,6 +71,7 @@ type job struct {
 	checkpoint   *checkpoint     // nil where none is wanted
 	checkpointed int             // records left out
 	begun        chan struct{}   // closed when what a spool delivers may be counted
+	spooled      bool            // there is a spool
 
 	failed      *failures
 	report      *profiles.Report
@@ -84,6 +85,7 @@ type job struct {
 // prepare finds out everything that can be wrong before the first record is read: what it returns has sent nothing.
 func prepare(o options, stdin io.Reader, screen *screen) (_ *job, err error) {
 	j := &job{options: o, screen: screen, begun: make(chan struct{})}
+	j.failed = &failures{screen: screen, replayed: o.replay, begun: j.begun, broken: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			j.close()
@@ -109,30 +111,25 @@ func prepare(o options, stdin io.Reader, screen *screen) (_ *job, err error) {
 	if o.dryRun {
 		j.checkpoint = nil // it is not moved
 	}
-	if err = j.checkpoint.save(nil); err != nil {
+	if err = j.checkpoint.save(); err != nil {
 		return nil, err
 	}
 	if j.files, err = openOutputs(o); err != nil {
 		return nil, err
 	}
-	j.failed = &failures{file: j.input.name, screen: screen, stop: j.stop}
-	if j.files.deadLetter != nil {
-		j.failed.out = j.files.deadLetter
-	}
+	j.failed.file = j.input.name
 	if err = j.openSpool(); err != nil {
 		return nil, err
 	}
 	if err = j.files.empty(resumed); err != nil {
 		return nil, err
 	}
-	return j, nil
-}
-
-// stop ends the reading.
-func (j *job) stop() {
-	if j.source != nil {
-		j.source.stop()
+	if o.deadLetter != "" {
+		if j.failed.out, err = profiles.OpenDeadLetterFile(o.deadLetter, 0); err != nil {
+			return nil, fmt.Errorf("-dead-letter: %w", err)
+		}
 	}
+	return j, nil
 }
 
 // connect makes the client, and the Tracking API that it sends to where no other is named.
@@ -145,6 +142,7 @@ func (j *job) connect() error {
 		EventsPerSecond: o.rate,
 		Adaptive:        o.adaptive,
 		Window:          window(o.rate),
+		DeadLetters:     j.failed.keep,
 		Hooks:           profiles.Hooks{Attempt: j.waiting()},
 	}
 	switch {
@@ -249,7 +247,8 @@ func (j *job) run(ctx context.Context, interrupts <-chan os.Signal, stdout io.Wr
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx)) // what ends ctx has to go through giveUp
 	defer cancel()
 	j.report = profiles.NewReport(j.dest)
-	j.source = newSource(work, j.input, j.checkpointed, j.files.deadLetter != nil)
+	j.source = newSource(work, j.input, j.checkpointed)
+	j.failed.source = j.source
 	close(j.begun)
 	var watch sync.WaitGroup
 	watch.Go(func() {
@@ -288,11 +287,13 @@ func (j *job) watch(ctx, work context.Context, interrupts <-chan os.Signal) bool
 	case <-interrupts:
 	case <-ctx.Done():
 		return true
+	case <-j.failed.broken:
+		return true
 	case <-work.Done():
 		return false
 	}
 	var late <-chan time.Time
-	if j.failed.spooled {
+	if j.spooled {
 		j.screen.printf("interrupted: delivering what was read for %s; what is left then, or at another interrupt, stays in the spool", drainTime)
 		timer := time.NewTimer(drainTime)
 		defer timer.Stop()
@@ -309,6 +310,8 @@ func (j *job) watch(ctx, work context.Context, interrupts <-chan os.Signal) bool
 		return true
 	case <-ctx.Done():
 		return true
+	case <-j.failed.broken:
+		return true
 	case <-work.Done():
 		return false
 	}
@@ -316,14 +319,18 @@ func (j *job) watch(ctx, work context.Context, interrupts <-chan os.Signal) bool
 
 // deliver processes the input, and what a former run has left in the spool. Its error is why the input was not read to its end.
 func (j *job) deliver(ctx context.Context) (ended error) {
-	for outcome, err := range j.client.Process(ctx, j.dest, j.source.records(ctx)) {
+	outcomes := j.client.Process(ctx, j.dest, j.source.records(ctx))
+	if j.options.replay {
+		outcomes = j.client.Replay(ctx, letters(j.source.records(ctx)), j.dest.Spaces()...)
+	}
+	for outcome, err := range outcomes {
 		if err != nil {
 			ended = err
 			break
 		}
 		j.settle(outcome)
 	}
-	if j.failed.spooled {
+	if j.spooled {
 		ended = cmp.Or(ended, j.client.Flush(ctx))
 	}
 	return ended
@@ -348,7 +355,7 @@ func (j *job) save() error {
 	if j.err != nil {
 		return nil
 	}
-	return j.checkpoint.save(j.files.deadLetter)
+	return j.checkpoint.save()
 }
 
 // preview prints what deliver would send. It has two errors: why the input was not read to its end, and that of writing.
@@ -364,6 +371,7 @@ func (j *job) preview(ctx context.Context, stdout io.Writer) (err, outErr error)
 		if bad != nil {
 			outcome.Status = profiles.Invalid
 			outcome.Outcomes = []profiles.Outcome{{Status: profiles.Invalid, Err: bad}}
+			j.failed.dry(nil, outcome)
 			j.settle(outcome)
 			continue
 		}
@@ -381,6 +389,7 @@ func (j *job) preview(ctx context.Context, stdout io.Writer) (err, outErr error)
 			}
 			outcome.Outcomes = append(outcome.Outcomes, o)
 		}
+		j.failed.dry(rec, outcome)
 		j.settle(outcome)
 	}
 	return nil, nil
@@ -404,4 +413,7 @@ func (j *job) close() {
 		j.input.close()
 	}
 	j.files.close()
+	if j.failed.out != nil {
+		j.failed.out.Close()
+	}
 }
