@@ -1,8 +1,11 @@
 package profiles_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
+	"io"
 	"iter"
 	"log"
 	"testing"
@@ -95,6 +98,50 @@ func TestREADMEPipeline(t *testing.T) {
 	}
 	if saved != 2 || server.Profile("u1").Traits["plan"] != "pro" {
 		t.Errorf("the checkpoint is %d, the profile %+v", saved, server.Profile("u1"))
+	}
+}
+
+func TestREADMEDeadLetters(t *testing.T) {
+	t.Chdir(t.TempDir())
+	server := transporttest.NewServer(t)
+	message, err := actions.SendIdentify{UserID: "u1", MessageID: "m1"}.Build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var old bytes.Buffer
+	if err := json.NewEncoder(&old).Encode(profiles.DeadLetter{Status: profiles.Rejected, Message: message.JSON}); err != nil {
+		t.Fatal(err)
+	}
+	again := func(ctx context.Context, key profiles.WriteKey, lastWeek io.Reader) error {
+		dead, err := profiles.OpenDeadLetterFile("dead.ndjson", 0)
+		if err != nil {
+			return err
+		}
+		defer dead.Close()
+		client, err := profiles.New(profiles.Config{
+			Region:      region.Europe,
+			WriteKey:    key,
+			DeadLetters: dead.Write,
+			Endpoint:    server.URL(), // test only
+		})
+		if err != nil {
+			return err
+		}
+		defer client.Close()
+
+		for outcome, err := range client.Replay(ctx, profiles.ReadDeadLetters(lastWeek)) {
+			if err != nil {
+				return err
+			}
+			log.Printf("letter %d: %s", outcome.Index, outcome.Status)
+		}
+		return nil
+	}
+	if err := again(t.Context(), spaceKey, &old); err != nil {
+		t.Fatal(err)
+	}
+	if server.Profile("u1").ID != "u1" {
+		t.Error("the letter's message did not arrive")
 	}
 }
 
