@@ -1,6 +1,7 @@
 package profiles
 
 import (
+	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -12,7 +13,6 @@ import (
 	"time"
 
 	"github.com/segmentprofiles/segmentprofiles-go/internal/dispatch"
-	"github.com/segmentprofiles/segmentprofiles-go/internal/jsonenc"
 )
 
 // A DeadLetter is what has finally failed, with the reason, and all that is needed to send it again. Config.DeadLetters is given them;
@@ -120,17 +120,20 @@ func stillborn(rec Record, o *Outcome) DeadLetter {
 	if rec == nil {
 		return l
 	}
-	text, err := jsonenc.Append(nil, rec, jsonenc.Options{Sorted: true})
-	if err != nil { // nested more deeply than a message may be
-		text, err = json.Marshal(rec)
-	}
+	var text bytes.Buffer
+	err := dispatch.Guard(func() error { // a record may hold Marshalers
+		enc := json.NewEncoder(&text)
+		enc.SetEscapeHTML(false)
+		return enc.Encode(rec)
+	})
+	whole := bytes.TrimSuffix(text.Bytes(), []byte("\n"))
 	switch {
 	case err != nil:
 		l.Reason += "; the record has no JSON form"
-	case !json.Valid(text): // more deeply than encoding/json reads
-		l.Text = string(text)
+	case !json.Valid(whole): // nested more deeply than encoding/json reads
+		l.Text = string(whole)
 	default:
-		l.Event = text
+		l.Event = whole
 	}
 	return l
 }
