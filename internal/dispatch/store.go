@@ -91,3 +91,9 @@ func parseStored(payload []byte) (m Message, life, ticket uint64, err error) {
 	}
 	return m, life, ticket, nil
 }
+
+// StoredBody returns the message in a payload that a Queue was given. It points into the payload.
+func StoredBody(payload []byte) ([]byte, error) {
+	m, _, _, err := parseStored(payload)
+	return m.Body, err
+}

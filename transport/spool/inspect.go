@@ -77,38 +77,3 @@ func queueNames(dir string) ([]string, error) {
 	}
 	return names, nil
 }
-
-// Purge removes every message of a spool, for good, and returns how many they were. It fails where a client has the spool open.
-func Purge(dir string) (int64, error) {
-	info, err := Inspect(dir)
-	if err != nil {
-		return 0, err
-	}
-	s, err := Open(Config{Dir: dir}, info.Endpoint)
-	if err != nil {
-		return 0, err
-	}
-	defer s.Close()
-	removed := int64(0)
-	for _, q := range info.Queues {
-		n, err := s.purge(q.Name)
-		removed += n
-		if err != nil {
-			return removed, openError(dir, err)
-		}
-	}
-	return removed, nil
-}
-
-func (s *Spool) purge(name string) (int64, error) {
-	dir, err := vfs.OpenDir(filepath.Join(s.cfg.Dir, name))
-	if err != nil {
-		return 0, err
-	}
-	log, _, err := seglog.Open(dir, seglog.Config{Identity: []byte(name), Version: recordVersion, AcceptMissing: true})
-	if err != nil {
-		return 0, errors.Join(err, dir.Close())
-	}
-	removed, err := log.Purge()
-	return removed, errors.Join(err, log.Close(), dir.Close())
-}

@@ -1,6 +1,6 @@
 // Package spool keeps a client's messages on disk until they have their outcome: in a directory, one queue for each write key. A
 // client opens its spool by itself, see profiles.Config; here are the configuration, the errors, and what people need who look after
-// a spool: Inspect and Purge.
+// a spool: Inspect, Drain and Purge.
 //
 // # What is promised
 //
