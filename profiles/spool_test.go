@@ -1,6 +1,7 @@
 package profiles_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -181,5 +182,45 @@ func TestSpoolsThatDoNotOpen(t *testing.T) {
 	}
 	if strings.Contains(fmt.Sprint(os.ReadDir(other)), "space-write-key") {
 		t.Error("the directory shows the key")
+	}
+}
+
+// A Send whose message is on the disk, and was not even read into memory, is told that it is kept, and under which id.
+func TestSendThatIsKeptHasItsMessageID(t *testing.T) {
+	server := newUnlimitedServer(t)
+	server.FailAlways(transporttest.Status(503))
+	cfg := spooled(server, filepath.Join(t.TempDir(), "spool"))
+	cfg.QueueMessages = 1
+	client, err := profiles.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	type answer struct {
+		outcome profiles.Outcome
+		err     error
+	}
+	answers := make(chan answer)
+	const sends = 5
+	for i := range sends {
+		go func() {
+			o, err := client.Send(t.Context(), actions.SendIdentify{UserID: fmt.Sprint("u", i)})
+			answers <- answer{o, err}
+		}()
+	}
+	if err := server.WaitFor(t.Context(), func(s transporttest.Stats) bool { return s.Requests > 0 && client.Stats().Stored == sends }); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var left *profiles.ShutdownError
+	if err := client.Shutdown(ctx); !errors.As(err, &left) || left.Kept != sends {
+		t.Errorf("Shutdown: %v", err)
+	}
+	for range sends {
+		a := <-answers
+		var of *profiles.Error
+		if a.outcome.Status != profiles.Kept || a.outcome.MessageID == "" || !errors.As(a.err, &of) || of.MessageID != a.outcome.MessageID {
+			t.Errorf("Send: %+v, %v", a.outcome, a.err)
+		}
 	}
 }
