@@ -207,7 +207,7 @@ func (x *exchange) read() {
 	x.s.stats.BytesWire += wire.n
 	x.s.stats.BytesBody += int64(len(x.body))
 	if !x.s.config.Discard {
-		x.entry.body = x.buffer
+		x.entry.body = x.buffer.Bytes
 	}
 }
 

@@ -66,7 +66,7 @@ type Request struct {
 	// Fault is the fault that was injected, "" if none.
 	Fault FaultKind
 
-	body *bytes.Buffer // a pointer, so that printing a Request does not print personal data
+	body func() []byte // a function, so that printing a Request does not print personal data
 }
 
 // Body returns the body that the request came with, decompressed, as far as it was read.
@@ -74,7 +74,7 @@ func (r Request) Body() []byte {
 	if r.body == nil {
 		return nil
 	}
-	return bytes.Clone(r.body.Bytes())
+	return bytes.Clone(r.body())
 }
 
 // Stats returns the counters.
