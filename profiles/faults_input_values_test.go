@@ -209,18 +209,24 @@ func TestFault77MappingsThatCostMuch(t *testing.T) {
 			t.Errorf("%s: the next record arrived as %v", name, got)
 		}
 	}
-	for name, text := range map[string]string{
-		"a pattern that is too long":  `{"mappings":[{"action":"sendIdentify","fields":{"user_id":{"@replace":{"pattern":"12345678901","value":"x"}}}}]}`,
-		"a mapping that is too deep":  `{"mappings":[{"action":"sendIdentify","fields":{"user_id":` + strings.Repeat(`{"a":`, 5_000) + `1` + strings.Repeat(`}`, 5_000) + `}}]}`,
-		"a mapping that is too large": `{"mappings":[{"action":"sendIdentify","fields":{"user_id":[1` + strings.Repeat(`,1`, 20_000) + `]}}]}`,
-		"text without an end":         strings.Repeat(`{"a":`, 1_000_000),
-		"a trigger that is too long":  `{"mappings":[{"action":"sendIdentify","trigger":"` + strings.Repeat("(", 100_001) + `","fields":{"user_id":"x"}}]}`,
-		"a trigger that is too deep":  `{"mappings":[{"action":"sendIdentify","trigger":"` + strings.Repeat("(", 90_000) + `","fields":{"user_id":"x"}}]}`,
+	fieldsOf := func(userID string) string {
+		return `{"mappings":[{"action":"sendIdentify","trigger":"type = \"identify\"","fields":{"user_id":` + userID + `}}]}`
+	}
+	triggerOf := func(trigger string) string {
+		return `{"mappings":[{"action":"sendIdentify","trigger":"` + trigger + `","fields":{"user_id":"x"}}]}`
+	}
+	for _, c := range []struct{ name, text, reason string }{
+		{"a pattern that is too long", fieldsOf(`{"@replace":{"pattern":"12345678901","value":"x"}}`), "1 to 10 UTF-16 units"},
+		{"a mapping that is too deep", fieldsOf(strings.Repeat(`{"a":`, 5_000) + `1` + strings.Repeat(`}`, 5_000)), "256"},
+		{"a mapping that is too large", fieldsOf(`[1` + strings.Repeat(`,1`, 20_000) + `]`), "10,000"},
+		{"text without an end", strings.Repeat(`{"a":`, 1_000_000), "is not JSON"},
+		{"a trigger that is too long", triggerOf(strings.Repeat("x", 100_001)), "100000 bytes"},
+		{"a trigger that is too deep", triggerOf(strings.Repeat("(", 90_000)), "trigger"},
 	} {
-		_, err := profiles.ParseDestination([]byte(text))
+		_, err := profiles.ParseDestination([]byte(c.text))
 		var of *profiles.DestinationError
-		if !errors.As(err, &of) || len(err.Error()) > 2_000 {
-			t.Errorf("%s: %.300v", name, err)
+		if !errors.As(err, &of) || !strings.Contains(err.Error(), c.reason) || len(err.Error()) > 2_000 {
+			t.Errorf("%s: %.300v", c.name, err)
 		}
 	}
 }

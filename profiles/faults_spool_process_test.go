@@ -312,5 +312,3 @@ func TestFault70LittleMemory(t *testing.T) {
 		t.Errorf("it ended with %d, and the server has %d messages\n%s", code, server.Stats().Kept, p.all.String())
 	}
 }
-
-func tellAll(*testing.T, profiles.Config) {}
