@@ -66,8 +66,13 @@ func TestFault69NewThatFailsLeavesNothing(t *testing.T) {
 		"the spool is bad":            changed(func(c *profiles.Config) { c.Spool.MaxBytes = 1 }),
 		"the spool is a file":         kept(func(dir string) error { return errors.Join(os.RemoveAll(dir), os.WriteFile(dir, nil, 0o600)) }),
 		"the spool is for others too": kept(func(dir string) error { return os.Chmod(dir, 0o777) }),
-		"the catalog is damaged":      kept(func(dir string) error { return os.WriteFile(filepath.Join(dir, "catalog", "MANIFEST"), []byte("x"), 0o600) }),
-		"the spool is another's":      changed(func(c *profiles.Config) { *c.Spool = *kept(func(string) error { return nil }).Spool; c.Endpoint, c.Region = "", region.Europe }),
+		"the catalog is damaged": kept(func(dir string) error {
+			return os.WriteFile(filepath.Join(dir, "catalog", "MANIFEST"), []byte("x"), 0o600)
+		}),
+		"the spool is another's": changed(func(c *profiles.Config) {
+			*c.Spool = *kept(func(string) error { return nil }).Spool
+			c.Endpoint, c.Region = "", region.Europe
+		}),
 		"the queue is for others too": kept(func(dir string) error { return os.Chmod(queue(dir), 0o777) }),
 		"the queue is damaged":        kept(func(dir string) error { return os.WriteFile(filepath.Join(queue(dir), "MANIFEST"), []byte("x"), 0o600) }),
 		"a segment is gone": kept(func(dir string) error {
