@@ -9,7 +9,7 @@ import (
 func (l *Log) thin() *segment {
 	starved := l.starved()
 	for i, seg := range l.segments {
-		if !seg.sealed || seg.void || seg.doomed || seg.readers > 0 || seg.unacked == 0 || i > 0 && l.segments[i-1].void {
+		if !seg.sealed || seg.void || seg.doomed || seg.damaged || seg.readers > 0 || seg.unacked == 0 || i > 0 && l.segments[i-1].void {
 			continue
 		}
 		records := int64(seg.end-seg.base) - seg.dropped
@@ -33,12 +33,17 @@ func (l *Log) compact() {
 	}
 	old := seg.name()
 	tmp := old + tmpSuffix
-	size, kept, err := l.copyOwed(seg, old, tmp)
+	with, err := l.copyOwed(seg, old, tmp)
+	if errors.Is(err, errDamaged) {
+		l.mu.Lock()
+		seg.damaged = true
+		l.mu.Unlock()
+	}
 	if err == nil {
 		err = l.flushFile(true, false)
 	}
 	if err == nil && l.beginMoving(seg) {
-		err = l.move(seg, tmp, size, kept)
+		err = l.move(seg, tmp, with)
 	} else {
 		l.fs.Remove(tmp) // else recovery does
 		return
@@ -60,7 +65,7 @@ func (l *Log) beginMoving(seg *segment) bool {
 }
 
 // move gives a segment its new file, and lets readers go on.
-func (l *Log) move(seg *segment, tmp string, size, kept int64) error {
+func (l *Log) move(seg *segment, tmp string, with compacted) error {
 	name := segmentName(seg.base, seg.attempt+1)
 	err := l.fs.Rename(tmp, name)
 	if err == nil {
@@ -73,37 +78,46 @@ func (l *Log) move(seg *segment, tmp string, size, kept int64) error {
 	if err != nil {
 		return err
 	}
-	l.bytes -= seg.disk - size
+	l.bytes -= seg.disk - with.disk
 	seg.attempt++
 	seg.moved++
-	seg.size, seg.disk = size, size
-	seg.dropped = int64(seg.end-seg.base) - kept
+	seg.size, seg.disk = with.size, with.disk
+	seg.dropped = int64(seg.end-seg.base) - with.records
 	l.freed()
 	return nil
 }
 
+// errDamaged says that a segment has damage that a reader has not met. It is left as it is until one has, and has written it off.
 var errDamaged = errors.New("a damaged segment is left as it is")
 
-// copyOwed writes the records of a segment that are not acknowledged to another file, and syncs it. It returns its size and how many they are.
-func (l *Log) copyOwed(seg *segment, from, to string) (size, kept int64, err error) {
+// A compacted file is what a segment is replaced by.
+type compacted struct {
+	size, disk int64 // as in a segment
+	records    int64
+}
+
+// copyOwed writes the records of a segment that are not acknowledged to another file, with a footer, and syncs it.
+func (l *Log) copyOwed(seg *segment, from, to string) (compacted, error) {
 	src, err := l.fs.Open(from)
 	if err != nil {
-		return 0, 0, err
+		return compacted{}, err
 	}
 	defer src.Close()
+	var with compacted
+	x := newIndex(seg.base)
 	buf := appendSegmentHead(nil, segmentHead{l.cfg.Mode, seg.attempt + 1, seg.base}, l.manifest.id, l.seed)
 	sc := scanner{r: src, seed: l.seed, size: seg.size, limit: seg.end, off: segmentHeader, seq: seg.base}
 	for {
 		got, err := sc.next()
 		if err != nil {
-			return 0, 0, err
+			return compacted{}, err
 		}
 		if got.kind == foundEnd {
 			break
 		}
 		if got.kind == foundDamage {
 			if l.stillOwed(got) {
-				return 0, 0, errDamaged // for a reader to report
+				return compacted{}, errDamaged
 			}
 			continue
 		}
@@ -112,15 +126,21 @@ func (l *Log) copyOwed(seg *segment, from, to string) (size, kept int64, err err
 		}
 		frame, err := sc.bytes(got.off, got.size)
 		if err != nil {
-			return 0, 0, err
+			return compacted{}, err
 		}
 		buf = append(buf, frame...)
-		kept++
+		x.addFrames(frame)
+		with.records++
 	}
 	if owed := l.owedFrom(seg, sc.seq); owed {
-		return 0, 0, errDamaged
+		return compacted{}, errDamaged
 	}
-	return int64(len(buf)), kept, writeFile(l.fs, to, buf)
+	with.size = int64(len(buf))
+	if l.cfg.Mode != Memory && x.lists(with.size) {
+		buf = appendFooter(buf, &x, seg.base, seg.attempt+1, l.seed) // it gets its name when all of it is on the disk
+	}
+	with.disk = int64(len(buf))
+	return with, writeFile(l.fs, to, buf)
 }
 
 func (l *Log) isAcked(seq Seq) bool {

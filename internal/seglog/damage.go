@@ -37,6 +37,7 @@ func (l *Log) writeOff(seg *segment, f found) error {
 	l.acked.addRange(f.first, last)
 	l.toAck = append(l.toAck, seqRange{f.first, last})
 	seg.unacked -= damage.Records
+	seg.damaged = false // or it is found out again
 	l.unackedCount -= damage.Records
 	l.stats.QuarantinedRecords += damage.Records
 	l.stats.QuarantinedRegions++

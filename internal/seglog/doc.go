@@ -11,7 +11,7 @@
 //
 //	LOCK                        held while a Log is open
 //	MANIFEST                    format, queue id, salt, identity; twice, one per line, for one of them to be damaged
-//	<first seq>-<attempt>.seg   frames in the order of their sequence numbers
+//	<first seq>-<attempt>.seg   frames in the order of their sequence numbers; then a footer, where nothing more will be appended
 //	<generation>.ack            ranges of acknowledged sequence numbers
 //	<segment>-<offset>.broken   damaged parts of segments, as they were found
 //	*.tmp                       not finished; removed when the log is opened
@@ -20,12 +20,23 @@
 // how a segment whose sync has failed is left behind. Two segments with the same first number differ in their attempt; the last counts: that
 // is how a segment with few records left, which may stay for long, is replaced by a small one.
 //
+// A footer lists a segment's frames, so that opening a log need not read these: a good footer at the very end of the file, with the right place and
+// length in it, is taken for what it says, and a segment without one is read from end to end. What is damaged in a segment that was not
+// read is found by the Reader that comes to it, and costs and counts the same as if it had been found earlier; until then it is among the records
+// that are there. Verify finds it too. A footer is written after its frames have been synced: when a segment is full, when one is thinned
+// out, and by Open for those that it had to read. In Memory mode nothing is synced and no footer written, so a log of that mode is read
+// whole each time. A footer that could not be written, or was lost in a crash, costs time and nothing else.
+//
+// The format is still version 1, with footers and without: who does not know footers takes them for what a crash leaves at a segment's end, and
+// cuts them off.
+//
 // # Order of writes
 //
 // New before old, always: a segment's directory entry is synced before Append returns; acknowledgements are synced before the segments that
-// they empty are removed; a new acknowledgement file is synced and renamed into place before the old one goes. Sequence numbers are
-// never used twice for records that were returned as appended, so acknowledgements only ever add up, and reading too many old ones does
-// no harm. Recovery reads all there is before it changes anything, and may be cut short and begun again at any point.
+// they empty are removed; frames are synced before the footer that vouches for them is written, or both before their file has its name; a
+// new acknowledgement file is synced and renamed into place before the old one goes. Sequence numbers are never used twice for records
+// that were returned as appended, so acknowledgements only ever add up, and reading too many old ones does no harm. Recovery reads all
+// there is before it changes anything, but for frames that a footer vouches for, and may be cut short and begun again at any point.
 //
 // # Concurrency
 //

@@ -254,3 +254,101 @@ func TestAckSetHoldsHugeRanges(t *testing.T) {
 		t.Errorf("%d ranges, %d pages", len(set.full), len(set.pages))
 	}
 }
+
+// FuzzFooter puts any bytes behind the frames of a segment: what is taken for a footer makes sense, and the log serves what is in the frames
+// and nothing else. Where the bytes were not made to pass for a footer, it serves all of it.
+func FuzzFooter(f *testing.F) {
+	m := fuzzManifest()
+	seed := m.seed()
+	records := []string{"a", "", "the third record", "4"}
+	whole := append(appendSegmentHead(nil, segmentHead{Sync, 0, 1}, m.id, seed), fuzzFrames(seed, records...)...)
+	x := newIndex(1)
+	x.addFrames(whole[segmentHeader:])
+	footer := appendFooter(nil, &x, 1, 0, seed)
+	lies := newIndex(1)
+	for _, seq := range []Seq{2, 3, 900, 901} {
+		lies.add(seq, 7)
+	}
+	for _, mended := range []bool{false, true} {
+		f.Add(footer, mended)
+		f.Add(footer[1:], mended)
+		f.Add(footer[:len(footer)-1], mended)
+		f.Add(append(bytes.Clone(footer), footer...), mended)
+		f.Add(appendFooter(nil, &lies, 1, 0, seed), mended)
+		f.Add(append([]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1}, footer...), mended)
+		f.Add([]byte{}, mended)
+	}
+	f.Fuzz(func(t *testing.T, tail []byte, mended bool) {
+		tail = bytes.Clone(tail)
+		if mended {
+			mendFooter(tail, int64(len(whole)), seed)
+		}
+		data := append(bytes.Clone(whole), tail...)
+		length := footerLength(data, 1, 0, int64(len(data)))
+		if length < 0 || length > int64(len(data)-segmentHeader) {
+			t.Fatalf("a footer of %d bytes, in %d", length, len(data))
+		}
+		if length > 0 {
+			requireSense(t, data[int64(len(data))-length:], seed)
+		}
+
+		mem := vfstest.NewMem()
+		text, err := m.encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		mem.WriteFile(manifestName, text)
+		mem.WriteFile(segmentName(1, 0), data)
+		l, _ := mustOpen(t, mem, Config{})
+		got, damages := readAllRecords(t, l)
+		for seq, record := range got {
+			if seq > 4 || record != records[seq-1] {
+				t.Fatalf("record %d is served as %.20q", seq, record)
+			}
+		}
+		if !mended && (len(got) != len(records) || len(damages) > 0) {
+			t.Fatalf("%d records, %v", len(got), damages)
+		}
+		if s := l.Stats(); s.Records != int64(len(got)) {
+			t.Fatalf("%d records were read, and it says %+v", len(got), s)
+		}
+		mustClose(t, l)
+		l, found := mustOpen(t, mem, Config{})
+		if found.Records != int64(len(got)) {
+			t.Fatalf("opened again: %+v, want %d records", found, len(got))
+		}
+		mustClose(t, l)
+	})
+}
+
+// requireSense fails where what passes for a good footer lists what cannot be.
+func requireSense(t *testing.T, footer []byte, seed uint32) {
+	x, ok := parseFooter(footer, 1, seed)
+	if !ok {
+		return
+	}
+	at, next := int64(segmentHeader), Seq(1)
+	x.each(1, func(seq Seq, size int64) {
+		if seq < next || size < frameHeader || size > frameHeader+LargestRecord {
+			t.Fatalf("a frame of number %d and %d bytes, after %d", seq, size, next)
+		}
+		at, next = at+size, seq+1
+	})
+	if at != x.size || next != x.next || next == 1 {
+		t.Fatalf("frames up to %d and number %d, and it says %d and %d", at, next, x.size, x.next)
+	}
+}
+
+// mendFooter makes the last bytes of tail those of a footer, so that lists of all kinds get past its CRC.
+func mendFooter(tail []byte, size int64, seed uint32) {
+	if len(tail) < trailerSize {
+		return
+	}
+	p := tail[len(tail)-trailerSize:]
+	copy(p, footerMagic)
+	binary.LittleEndian.PutUint64(p[8:], 1)
+	binary.LittleEndian.PutUint64(p[16:], uint64(size))
+	binary.LittleEndian.PutUint32(p[24:], uint32(len(tail)-trailerSize))
+	binary.LittleEndian.PutUint16(p[28:], 0)
+	binary.LittleEndian.PutUint32(p[4:], footerCRC(tail, seed))
+}

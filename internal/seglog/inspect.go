@@ -32,11 +32,18 @@ type SegmentInfo struct {
 }
 
 // Inspect looks at the log in a directory without opening it: it takes no lock and changes nothing, and works while another process uses the
-// log, then as of about now. It returns an error that is fs.ErrNotExist where there is no log, a *VersionError, a *CorruptError, or what
-// the file system says.
-func Inspect(fsys vfs.FS) (Info, error) {
+// log, then as of about now. As Open does, it takes segments that have a footer for what that says. It returns an error that is
+// fs.ErrNotExist where there is no log, a *VersionError, a *CorruptError, or what the file system says.
+func Inspect(fsys vfs.FS) (Info, error) { return inspect(fsys, false) }
+
+// Verify does what Inspect does, and reads every record that is not acknowledged, or shares a segment with one. What it finds damaged is
+// in the Info as if Open had found it; Readers will.
+func Verify(fsys vfs.FS) (Info, error) { return inspect(fsys, true) }
+
+func inspect(fsys vfs.FS, everything bool) (Info, error) {
 	for try := 1; ; try++ {
-		s, err := lookAt(fsys, nil)
+		s := &survey{everything: everything, indexed: -1}
+		_, err := s.look(fsys, nil)
 		if vanished(err) && try < 5 {
 			continue // acknowledgements have been moved to a new file
 		}

@@ -70,6 +70,7 @@ type segment struct {
 	doomed  bool          // being removed
 	moved   int           // counts changes that make a reader's offset useless
 	dropped int64         // acknowledged records that are no longer in the file
+	damaged bool          // thinning it out has met damage that no reader has met
 	moving  chan struct{} // closed when the file has been replaced; nil while it is not being replaced
 }
 

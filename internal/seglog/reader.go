@@ -60,6 +60,9 @@ func (r *Reader) Next(maxBytes int) ([]Record, error) {
 		}
 		records, err := r.read(seg, size, end, maxBytes)
 		records = r.log.release(seg, records)
+		if err != nil {
+			r.log.writeAcks() // damage that was written off may have been all that was left
+		}
 		if len(records) > 0 || err != nil {
 			return records, err
 		}

@@ -18,7 +18,7 @@ func (l *Log) recover(s *survey) (Recovery, error) {
 	if s.fresh {
 		return found, nil
 	}
-	for _, step := range []func(*survey) error{l.quarantineAll, l.takeOverAcks, l.trimSegments, l.removeLeftover} {
+	for _, step := range []func(*survey) error{l.quarantineAll, l.takeOverAcks, l.trimSegments, l.removeLeftover, l.addFooters} {
 		err := step(s)
 		if vfs.NoSpace(err) {
 			found.Postponed = err
@@ -200,6 +200,29 @@ func (l *Log) trim(seg *surveyed, kept *segment) error {
 	}
 	if err := f.Sync(); err != nil {
 		return failed("syncing "+seg.name, err)
+	}
+	return nil
+}
+
+// addFooters gives the segments that had to be read their footers, so that they need not be read again.
+func (l *Log) addFooters(s *survey) error {
+	if l.cfg.Mode == Memory {
+		return nil
+	}
+	for _, seg := range s.segments {
+		kept := l.segmentNamed(seg.name)
+		if seg.index == nil || kept == nil || kept.unacked == 0 || kept.disk != kept.size {
+			continue
+		}
+		f, err := l.fs.Edit(seg.name)
+		if err != nil {
+			return failed("opening "+seg.name, err)
+		}
+		// What was read may be in the system's cache alone, and is to be on the disk before anything vouches for it.
+		if l.syncFile(f) == nil {
+			l.finish(f, kept, seg.index)
+		}
+		f.Close()
 	}
 	return nil
 }

@@ -32,7 +32,9 @@ type survey struct {
 	size    int64 // of their frames
 	missing lostRange
 
-	window []byte // the scanners' buffer
+	everything bool   // footers are not trusted
+	indexed    int    // bytes of the indexes of segments that have no footer; -1 where none is kept
+	window     []byte // the scanners' buffer
 }
 
 // A surveyed segment.
@@ -50,8 +52,10 @@ type surveyed struct {
 	unacked int64
 	first   Seq // the first that is not acknowledged, 0 where there is none
 	damage  []damage
-	torn    int64 // bytes after the last good frame that are no loss
-	skipped bool  // all acknowledged, and therefore not read
+	torn    int64  // bytes after the last good frame that are no loss, without the footer
+	foot    int64  // bytes of the footer, 0 where there is none that is good
+	index   *index // for the footer that it lacks; nil where it can have none
+	skipped bool   // all acknowledged, and therefore not read
 }
 
 // A damage is a part of a segment that has cost records.
@@ -80,15 +84,14 @@ func (l *lostRange) add(first, last Seq, records int64) {
 }
 
 // look surveys the directory of a log that c is for. Errors of reading come back as they are: what cannot be read is not there to be replaced.
-func look(fsys vfs.FS, c Config) (*survey, error) { return lookAt(fsys, &c) }
+func look(fsys vfs.FS, c Config) (*survey, error) { return new(survey).look(fsys, &c) }
 
-// lookAt does so for any log where c is nil, one that somebody is using too: segments may be removed while it looks.
-func lookAt(fsys vfs.FS, c *Config) (*survey, error) {
+// look does so for any log where c is nil, one that somebody is using too: segments may be removed while it looks.
+func (s *survey) look(fsys vfs.FS, c *Config) (*survey, error) {
 	entries, err := fsys.List()
 	if err != nil {
 		return nil, failed("listing the directory", err)
 	}
-	s := new(survey)
 	hasManifest := false
 	for _, e := range entries {
 		switch base, attempt, isSegment := parseSegmentName(e.Name); {
@@ -231,6 +234,17 @@ func (s *survey) readSegment(fsys vfs.FS, seg *surveyed) error {
 		seg.end, seg.skipped = seg.limit, true
 		return nil
 	}
+	x, ok, err := s.readFooter(f, seg)
+	if err != nil {
+		return err
+	}
+	if ok {
+		seg.foot = seg.bytes - x.size
+	}
+	if ok && !seg.badHead && !s.everything && (seg.limit == 0 || x.next <= seg.limit) {
+		s.trust(seg, &x)
+		return nil
+	}
 	return s.scan(f, seg)
 }
 
@@ -242,9 +256,11 @@ func (s *survey) removed(seg *surveyed) {
 
 // scan reads a segment's frames. Damage counts as such only where a good frame follows it; what is left is the tail.
 func (s *survey) scan(f vfs.File, seg *surveyed) error {
-	sc := scanner{r: f, seed: s.manifest.seed(), size: seg.bytes, limit: seg.limit, off: seg.good, seq: seg.base, window: s.window[:0]}
+	end := seg.bytes - seg.foot
+	sc := scanner{r: f, seed: s.manifest.seed(), size: end, limit: seg.limit, off: seg.good, seq: seg.base, window: s.window[:0]}
 	defer func() { s.window = sc.window }()
 	var open []damage // since the last good frame
+	x := newIndex(seg.base)
 	for {
 		got, err := sc.next()
 		if err != nil {
@@ -259,19 +275,29 @@ func (s *survey) scan(f vfs.File, seg *surveyed) error {
 			seg.damage = append(seg.damage, slices.DeleteFunc(open, func(d damage) bool { return d.records == 0 })...)
 			open = open[:0]
 			seg.end, seg.good = got.head.seq+1, got.off+got.size
-			seg.frames++
-			if !s.acked.has(got.head.seq) {
-				seg.unacked++
-				if seg.first == 0 {
-					seg.first = got.head.seq
-				}
-				s.size += got.size
+			s.count(seg, got.head.seq, got.size)
+			if x.size == got.off {
+				x.add(got.head.seq, got.head.length)
 			}
 		case foundEnd:
-			seg.torn = seg.bytes - seg.good
+			seg.torn = end - seg.good
+			s.keep(seg, x)
 			return nil
 		}
 	}
+}
+
+// count counts a good frame.
+func (s *survey) count(seg *surveyed, seq Seq, size int64) {
+	seg.frames++
+	if s.acked.has(seq) {
+		return
+	}
+	seg.unacked++
+	if seg.first == 0 {
+		seg.first = seq
+	}
+	s.size += size
 }
 
 // cost returns the damage of losing the seqs from first to last.

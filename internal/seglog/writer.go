@@ -13,6 +13,7 @@ type segmentWriter struct {
 	seg    *segment // nil where the next batch begins a new one
 	file   vfs.File
 	synced int64 // bytes of it that are on the disk
+	index  index // of its frames, for its footer
 
 	crowded bool // the last batch was that of several callers
 }
@@ -37,6 +38,7 @@ func (l *Log) commit(b *batch) error {
 	if err != nil {
 		return failed("appending", err)
 	}
+	l.write.index.addFrames(b.buf)
 	return nil
 }
 
@@ -87,16 +89,17 @@ func (l *Log) ready(n int64, first Seq) error {
 	return l.begin(first)
 }
 
-// seal ends the active segment. All of it is on the disk before a later one is begun, so that only the last one can be torn.
+// seal ends the active segment, with a footer. All of it is on the disk before a later one is begun, so that only the last one can be torn.
 func (l *Log) seal() error {
 	if err := l.syncActive(); err != nil {
 		return err
 	}
-	l.mu.Lock()
-	if l.write.seg != nil {
-		l.write.seg.sealed = true
+	if w := &l.write; w.seg != nil {
+		l.finish(w.file, w.seg, &w.index)
+		l.mu.Lock()
+		w.seg.sealed = true
+		l.mu.Unlock()
 	}
-	l.mu.Unlock()
 	l.write.close()
 	return nil
 }
@@ -132,7 +135,7 @@ func (l *Log) make(first Seq) error {
 	if err != nil {
 		return err
 	}
-	l.write = segmentWriter{seg: seg, file: file}
+	l.write = segmentWriter{seg: seg, file: file, index: newIndex(first)}
 	return nil
 }
 
@@ -260,6 +263,7 @@ func (l *Log) fill(tail []byte, from int64, first Seq, old *segment) error {
 	if err != nil {
 		return l.abandon(err)
 	}
+	w.index.addFrames(tail)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	n := int64(len(tail))
