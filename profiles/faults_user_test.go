@@ -90,10 +90,7 @@ func TestFault58HooksThatPanic(t *testing.T) {
 // Row 59: Enqueue and Close at the same time, and Close a hundred times. Each message is either taken, and has its one outcome by the time
 // that Close returns, or refused with ErrClosed.
 func TestFault59EnqueueWhileClosing(t *testing.T) {
-	rounds := 60
-	if testing.Short() {
-		rounds = 10
-	}
+	const rounds = 20
 	refused := 0
 	for round := range rounds {
 		server := newUnlimitedServer(t)
