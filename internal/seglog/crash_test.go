@@ -44,6 +44,10 @@ func (b *ledger) live(l *Log, random *rand.Rand, steps int, off func() bool) err
 	return nil
 }
 
+// anyMode stands for a mode that is drawn for each life, and for lives that end in a power cut or a kill as it comes. What Memory mode has lost is
+// missing, which has to be accepted.
+const anyMode = Memory + 1
+
 // crash lives a few lives of a log, each ended by a power cut or a kill somewhere in the middle, recoveries included.
 func crash(t *testing.T, seed uint64, mode Mode, kill bool) error {
 	return crashOn(t, seed, mode, kill, func(fsys vfs.FS) *vfstest.Faults { return vfstest.NewFaults(fsys) })
@@ -53,12 +57,15 @@ func crashOn(t *testing.T, seed uint64, mode Mode, kill bool, on func(fsys vfs.F
 	random := rand.New(rand.NewPCG(seed, uint64(mode)))
 	mem := vfstest.NewMem()
 	b := newLedger()
-	config := Config{Mode: mode, SegmentBytes: int64(500 + random.IntN(4000))}
+	config := Config{Mode: mode % anyMode, SegmentBytes: int64(500 + random.IntN(4000))}
 	if random.IntN(2) == 0 {
 		config.MaxBytes = int64(4000 + random.IntN(20_000)) // segments are thinned out
 	}
-	keepsAll := mode == Sync || kill
+	keepsAll := mode == Sync || kill && mode != anyMode
 	for life := range 4 {
+		if mode == anyMode {
+			config.Mode, config.AcceptMissing, kill = Mode(random.IntN(3)), true, random.IntN(2) == 0
+		}
 		faults := on(mem)
 		faults.PowerOff(1 + random.IntN(60))
 		l, _, err := Open(faults, config)
@@ -117,7 +124,8 @@ func TestFault40PowerCut(t *testing.T) {
 		mode Mode
 		kill bool
 	}{{"sync", Sync, false}, {"interval", Interval, false}, {"memory", Memory, false},
-		{"sync, killed", Sync, true}, {"interval, killed", Interval, true}, {"memory, killed", Memory, true}} {
+		{"sync, killed", Sync, true}, {"interval, killed", Interval, true}, {"memory, killed", Memory, true},
+		{"changing", anyMode, false}} {
 		t.Run(mode.name, func(t *testing.T) {
 			t.Parallel()
 			runs := *cuts / 8

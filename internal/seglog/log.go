@@ -153,6 +153,8 @@ func settleManifest(fsys vfs.FS, c Config, s *survey) error {
 		s.manifest = newManifest(c.Identity, c.Version)
 	case s.manifest.version < c.Version:
 		s.manifest.version = c.Version
+	case s.whole && c.Mode == Memory:
+		return fsys.SyncDir() // a kill may have come before that, and in this mode no other one follows
 	case s.whole:
 		return nil
 	}
