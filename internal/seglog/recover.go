@@ -18,7 +18,7 @@ func (l *Log) recover(s *survey) (Recovery, error) {
 	if s.fresh {
 		return found, nil
 	}
-	for _, step := range []func(*survey) error{l.quarantineAll, l.takeOverAcks, l.trimSegments, l.removeLeftover, l.addFooters} {
+	for _, step := range []func(*survey) error{l.quarantineAll, l.takeOverAcks, l.trimSegments, l.removeLeftover} {
 		err := step(s)
 		if vfs.NoSpace(err) {
 			found.Postponed = err
@@ -28,6 +28,7 @@ func (l *Log) recover(s *survey) (Recovery, error) {
 			return found, err
 		}
 	}
+	l.addFooters(s)
 	return found, nil
 }
 
@@ -204,10 +205,10 @@ func (l *Log) trim(seg *surveyed, kept *segment) error {
 	return nil
 }
 
-// addFooters gives the segments that had to be read their footers, so that they need not be read again.
-func (l *Log) addFooters(s *survey) error {
+// addFooters gives the segments that had to be read their footers, so that they need not be read again. Where that cannot be done they are.
+func (l *Log) addFooters(s *survey) {
 	if l.cfg.Mode == Memory {
-		return nil
+		return
 	}
 	for _, seg := range s.segments {
 		kept := l.segmentNamed(seg.name)
@@ -216,7 +217,7 @@ func (l *Log) addFooters(s *survey) error {
 		}
 		f, err := l.fs.Edit(seg.name)
 		if err != nil {
-			return failed("opening "+seg.name, err)
+			continue
 		}
 		// What was read may be in the system's cache alone, and is to be on the disk before anything vouches for it.
 		if l.syncFile(f) == nil {
@@ -224,7 +225,6 @@ func (l *Log) addFooters(s *survey) error {
 		}
 		f.Close()
 	}
-	return nil
 }
 
 func (l *Log) removeLeftover(s *survey) error {

@@ -23,14 +23,25 @@ type QueueInfo struct {
 	Name string
 	// Messages have no outcome yet; Bytes is their size on disk.
 	Messages, Bytes int64
-	// Quarantined is how many messages were damaged on disk, and are lost; BrokenBytes is the size of what was put aside of them.
+	// Quarantined is how many messages were found damaged on disk, and are lost; they are not among Messages. BrokenBytes is the size of
+	// what was put aside of those that a client has met.
 	Quarantined, BrokenBytes int64
 }
 
 // Inspect looks at a spool without opening it. It takes no lock and changes nothing, and may be called while a client uses the spool;
-// what it returns is then as of about now. The error is an *OpenError, around fs.ErrNotExist where there is no spool.
-func Inspect(dir string) (Info, error) {
-	catalog, err := inspect(filepath.Join(dir, catalogName))
+// what it returns is then as of about now. Like a client that opens the spool, it reads only the latest messages, and all of a queue in
+// Memory mode: others that are damaged are among Messages until they are read. Verify reads them. The error is an *OpenError, around
+// fs.ErrNotExist where there is no spool.
+func Inspect(dir string) (Info, error) { return look(dir, seglog.Inspect) }
+
+// Verify does what Inspect does, and reads every message that has no outcome yet, at the speed of the disk, to find out which are damaged:
+// they are in Quarantined, and not in Messages. It leaves them as they are; the client that comes to them passes over them, counts them
+// and puts them aside. Like Inspect it takes no lock, and may be called while a client uses the spool. Errors are those of Inspect; damage
+// is none.
+func Verify(dir string) (Info, error) { return look(dir, seglog.Verify) }
+
+func look(dir string, at func(vfs.FS) (seglog.Info, error)) (Info, error) {
+	catalog, err := lookAt(filepath.Join(dir, catalogName), at)
 	if err != nil {
 		return Info{}, openError(dir, err)
 	}
@@ -40,7 +51,7 @@ func Inspect(dir string) (Info, error) {
 		return Info{}, openError(dir, err)
 	}
 	for _, name := range names {
-		log, err := inspect(filepath.Join(dir, name))
+		log, err := lookAt(filepath.Join(dir, name), at)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // it is being made
 		}
@@ -54,13 +65,13 @@ func Inspect(dir string) (Info, error) {
 	return info, nil
 }
 
-func inspect(path string) (seglog.Info, error) {
+func lookAt(path string, at func(vfs.FS) (seglog.Info, error)) (seglog.Info, error) {
 	dir, err := vfs.ReadDir(path)
 	if err != nil {
 		return seglog.Info{}, err
 	}
 	defer dir.Close()
-	return seglog.Inspect(dir)
+	return at(dir)
 }
 
 // queueNames returns the folders of a spool's queues.

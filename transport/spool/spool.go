@@ -1,6 +1,6 @@
 // Package spool keeps a client's messages on disk until they have their outcome: in a directory, one queue for each write key. A
 // client opens its spool by itself, see profiles.Config; here are the configuration, the errors, and what people need who look after
-// a spool: Inspect, Drain and Purge.
+// a spool: Inspect, Verify, Drain and Purge.
 //
 // # What is promised
 //
@@ -39,7 +39,7 @@ const (
 	Sync Mode = iota
 	// Interval: at most Config.Interval later.
 	Interval
-	// Memory: when the operating system sees fit.
+	// Memory: when the operating system sees fit. A queue in this mode is read whole when it is opened; in the others, only its end is.
 	Memory
 )
 

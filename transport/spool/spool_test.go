@@ -264,3 +264,76 @@ func TestDamagedMessageIsCountedAndTheOthersCome(t *testing.T) {
 		t.Errorf("%d messages are counted as damaged", s.Quarantined())
 	}
 }
+
+// A message is damaged in a part of the queue that is not read when it is opened: Verify finds it, and so does the client that comes to it, as if it
+// had been found at once. The queue ends up empty, also where nothing else was left in it.
+func TestDamageThatIsFoundWhenItIsRead(t *testing.T) {
+	for _, alone := range []bool{false, true} {
+		dir := filepath.Join(t.TempDir(), "spool")
+		c := Config{Dir: dir, MaxBytes: 1 << 20}
+		s := open(t, c)
+		const n = 30
+		q, err := s.Queue(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range n {
+			if err := q.Append(t.Context(), [][]byte{fmt.Appendf(nil, "message %02d %s", i, strings.Repeat("x", 10_000))}, true); err != nil {
+				t.Fatal(err)
+			}
+		}
+		left := n
+		for seq := uint64(1); alone && seq <= n; seq++ {
+			if seq != 5 {
+				q.Done([]uint64{seq})
+				left = 1
+			}
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		segments, err := filepath.Glob(filepath.Join(dir, s.name(key), "*.seg"))
+		if err != nil || len(segments) < 1 || !alone && len(segments) < 3 {
+			t.Fatalf("segments %v, %v", segments, err)
+		}
+		text, err := os.ReadFile(segments[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		text[strings.Index(string(text), "message 04")]++
+		if err := os.WriteFile(segments[0], text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+
+		if info, err := Inspect(dir); err != nil || info.Queues[0].Messages != int64(left) || info.Queues[0].Quarantined != 0 {
+			t.Errorf("Inspect: %+v, %v", info, err)
+		}
+		if info, err := Verify(dir); err != nil || info.Queues[0].Messages != int64(left-1) || info.Queues[0].Quarantined != 1 {
+			t.Errorf("Verify: %+v, %v", info, err)
+		}
+		s = open(t, c)
+		if q, err = s.Queue(key); err != nil {
+			t.Fatal(err)
+		}
+		if q.Len() != left || s.Quarantined() != 0 {
+			t.Errorf("opened, the queue has %d messages, and %d were damaged", q.Len(), s.Quarantined())
+		}
+		got := drain(t, q)
+		if len(got) != left-1 || strings.Contains(fmt.Sprint(got), "nessage") {
+			t.Errorf("%d messages came, want %d", len(got), left-1)
+		}
+		if q.Len() != 0 || q.First() != n+1 || s.Quarantined() != 1 {
+			t.Errorf("at the end it has %d messages from %d on, and %d were damaged", q.Len(), q.First(), s.Quarantined())
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		info, err := Verify(dir)
+		if err != nil || info.Queues[0].Messages != 0 || info.Queues[0].Quarantined != 0 || info.Queues[0].BrokenBytes < 10_000 {
+			t.Errorf("Verify, afterwards: %+v, %v", info, err)
+		}
+	}
+	if _, err := Verify(filepath.Join(t.TempDir(), "nothing")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("Verify of nothing: %v", err)
+	}
+}
