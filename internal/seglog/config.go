@@ -38,7 +38,7 @@ type Config struct {
 	Mode Mode
 	// Interval is for the mode of that name. Defaults to DefaultInterval.
 	Interval time.Duration
-	// SegmentBytes is the size at which a new segment is begun. A segment is removed when all its records are acknowledged, and
+	// SegmentBytes is the size at which a new segment is begun, without the footer (2 or 3 bytes a record). A segment is removed when all its records are acknowledged, and
 	// rewritten without the acknowledged ones where others stay for long. Defaults to DefaultSegmentBytes, or an eighth of MaxBytes where that is less.
 	SegmentBytes int64
 	// MaxBytes bounds the bytes of segments on disk, 0 not at all. Acknowledgements and quarantined parts are not counted.
