@@ -15,6 +15,8 @@ type AppendOptions struct {
 	// Sorted writes the members of traits and properties, at every level, in the order of their names, so that equal actions
 	// give equal bytes (but for a generated messageId). Without it their order is any. All else is always in order.
 	Sorted bool
+	// MessageID, unless it is empty, is the messageId of the message instead of the action's own.
+	MessageID string
 	// Stamp, unless it is the zero time, is the timestamp of a message that has none. It is written last in the message, so
 	// that the bytes before it tell whether two messages are the same but for when they were made.
 	Stamp time.Time
@@ -44,6 +46,9 @@ func Append(dst []byte, a Action, o AppendOptions) ([]byte, Encoded, error) {
 	var w wire
 	if !w.fill(a) {
 		return dst, Encoded{}, newError(0, []FieldError{unknownAction})
+	}
+	if o.MessageID != "" {
+		w.messageID = o.MessageID
 	}
 	stamp := w.timestamp.IsZero() && !o.Stamp.IsZero()
 	if !w.valid() || stamp && !inRange(o.Stamp) {

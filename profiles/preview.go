@@ -5,7 +5,7 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/segmentprofiles/segmentprofiles-go/actions"
+	"github.com/segmentprofiles/segmentprofiles-go/internal/messageid"
 )
 
 // A Preview is what a record would send.
@@ -45,13 +45,15 @@ func (c *Client) Preview(dest *Destination, rec Record, ordinal int) Preview {
 func (d *Destination) preview(rec Record, from origin) Preview {
 	drafts, skip := d.drafts(rec, from, nil)
 	p := Preview{Skip: skip}
+	var h messageid.Hasher
 	for i := range drafts {
 		dr := &drafts[i]
-		m := MessagePreview{Mapping: dr.mapping, MessageID: dr.id, Fields: redact(dr)}
+		m := MessagePreview{Mapping: dr.mapping, Fields: redact(dr)}
 		err := dr.err
 		if err == nil {
-			m.Message, _, err = actions.Append(nil, dr.action, actions.AppendOptions{Sorted: true})
+			m.Message, _, err = d.encode(nil, dr, &h)
 		}
+		m.MessageID = dr.id
 		if err != nil {
 			m.Message = nil
 			m.Err = &Error{Status: Invalid, MessageID: dr.id, Err: err}

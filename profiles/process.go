@@ -81,7 +81,7 @@ func (c *Client) Process(ctx context.Context, dest *Destination, records iter.Se
 				return
 			}
 		}
-		r := newRun(ctx, c)
+		r := newRun(ctx, c, dest)
 		r.start, r.input = dest.input.Start, dest.input.Name
 		r.drafts = func(rec Record, index int, out []draft) ([]draft, Skip) {
 			return dest.drafts(rec, origin{ordinal: dest.input.Start + index, run: r.name, space: c.cfg.WriteKey}, out)

@@ -2,7 +2,7 @@ package profiles
 
 import (
 	"errors"
-	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/segmentprofiles/segmentprofiles-go/actions"
@@ -79,7 +79,9 @@ type draft struct {
 	mappingID string
 	fields    map[string]any // resolved
 	action    actions.Action
-	id        string
+	id        string // empty: it is derived when the message is encoded, of from and row among other things
+	from      origin
+	row       string
 	space     WriteKey
 	err       error
 }
@@ -100,7 +102,7 @@ func (d *Destination) drafts(rec Record, from origin, out []draft) ([]draft, Ski
 		matched = true
 		dr := m.draft(rec, from.space)
 		if dr.err == nil {
-			dr.err = d.identify(&dr, out, rec, from)
+			dr.identify(out, rec, from)
 		}
 		out = append(out, dr)
 	}
@@ -174,49 +176,71 @@ func together(kind actions.Kind, space, fields error) error {
 	return errors.Join(space, fields)
 }
 
-// identify gives the draft its messageId. The first message of a record keeps the id that its mapping gives; a later one with the
-// same id gets its mapping's id added, for the server drops the second message under one id in silence.
-func (d *Destination) identify(dr *draft, before []draft, rec Record, from origin) error {
-	dr.id = actions.MessageID(dr.action)
-	if dr.id == "" {
-		id, err := d.deriveID(dr, rec, from)
-		if err != nil {
-			return err
-		}
-		dr.id = id
+// identify gives the draft its messageId, as far as that is known before the message is encoded. The first message of a record keeps the
+// id that its mapping gives; a later one with the same id gets its mapping's id added, for the server drops the second message under one
+// id in silence.
+func (d *draft) identify(before []draft, rec Record, from origin) {
+	d.id = actions.MessageID(d.action)
+	if d.id == "" {
+		d.from, d.row = from, rowOf(rec)
+		return
 	}
 	for i := range before {
-		if before[i].id != dr.id {
+		if before[i].id != d.id {
 			continue
 		}
-		dr.id += "." + dr.mapping.id
-		if utf8.RuneCountInString(dr.id) > transport.MaxMessageIDLen {
-			dr.id = messageid.Hash(dr.id)
+		d.id += "." + d.mapping.id
+		if utf8.RuneCountInString(d.id) > transport.MaxMessageIDLen {
+			d.id = messageid.Hash(d.id)
 		}
 		break
 	}
-	dr.action = actions.WithMessageID(dr.action, dr.id)
-	return nil
 }
 
 // rowKey is the property that holds the key of a warehouse row.
 const rowKey = "__segment_id"
 
-// deriveID makes an id for a message whose record has none: the same for the same record of the same input, another when its
-// content changes, for the server remembers ids for a day, and over all Profile Spaces.
-func (d *Destination) deriveID(dr *draft, rec Record, from origin) (string, error) {
-	content, _, err := actions.Append(nil, actions.WithMessageID(dr.action, "-"), actions.AppendOptions{Sorted: true})
-	if err != nil {
-		return "", err
+// rowOf returns the key of a record that is a row, empty for another.
+func rowOf(rec Record) string {
+	properties, ok := jsvalue.Of(rec["properties"]).(map[string]any)
+	if !ok || properties[rowKey] == nil {
+		return ""
 	}
-	identity := strconv.Itoa(from.ordinal)
-	if properties, ok := jsvalue.Of(rec["properties"]).(map[string]any); ok && properties[rowKey] != nil {
-		identity = "row " + jsvalue.String(jsvalue.Of(properties[rowKey]))
+	return jsvalue.String(jsvalue.Of(properties[rowKey]))
+}
+
+// idRoom stands in a message until its id is known.
+var idRoom = strings.Repeat("-", messageid.HashLen)
+
+// encode appends the message of a draft. Where the record has no id for it, it gets one: the same for the same record of the same input,
+// another when its content changes, for the server remembers ids for a day, and over all Profile Spaces.
+func (d *Destination) encode(dst []byte, dr *draft, h *messageid.Hasher) ([]byte, actions.Encoded, error) {
+	o := actions.AppendOptions{Sorted: true, MessageID: dr.id}
+	if dr.id == "" {
+		o.MessageID = idRoom
 	}
-	run := from.run
-	if d.input.Name != "" {
-		run = ""
+	start := len(dst)
+	out, enc, err := actions.Append(dst, dr.action, o)
+	if err != nil || dr.id != "" {
+		return out, enc, err
 	}
-	return messageid.Hash(d.name, dr.mapping.id, dr.space.Reveal(), d.input.Name, d.input.Model, identity, string(content),
-		strconv.Itoa(d.input.Generation), run), nil
+	message := out[start:]
+	h.Reset()
+	h.Text(d.name)
+	h.Text(dr.mapping.id)
+	h.Text(dr.space.Reveal())
+	h.Text(d.input.Name)
+	h.Text(d.input.Model)
+	h.Text(dr.row)
+	if dr.row == "" {
+		h.Int(dr.from.ordinal)
+	}
+	h.Bytes(message)
+	h.Int(d.input.Generation)
+	if d.input.Name == "" {
+		h.Text(dr.from.run)
+	}
+	h.Append(message[:enc.IDStart])
+	dr.id = string(message[enc.IDStart:enc.IDEnd])
+	return out, enc, nil
 }

@@ -27,8 +27,8 @@ func (c *Client) Replay(ctx context.Context, letters iter.Seq2[DeadLetter, error
 			yield(RecordOutcome{}, errNoClient)
 			return
 		}
-		var letter DeadLetter // the one that is being read: draft is called by who reads, before it goes on
-		r := newRun(ctx, c)
+		var letter DeadLetter                 // the one that is being read: draft is called by who reads, before it goes on
+		r := newRun(ctx, c, new(Destination)) // every message has its id
 		r.drafts = func(_ Record, index int, out []draft) ([]draft, Skip) {
 			r.comesFrom(index, &DeadLetter{Record: letter.Record, Input: letter.Input, Line: letter.Line})
 			return append(out, c.draft(&letter, spaces)), NotSkipped

@@ -7,14 +7,15 @@ import (
 	"iter"
 	"sync"
 
-	"github.com/segmentprofiles/segmentprofiles-go/actions"
 	"github.com/segmentprofiles/segmentprofiles-go/internal/dispatch"
+	"github.com/segmentprofiles/segmentprofiles-go/internal/messageid"
 )
 
 // A run is one Process at work. Its reader fills slots from the source, the dispatcher settles their messages, and the consumer
 // takes them in order.
 type run struct {
 	client *Client
+	dest   *Destination
 	name   string // tells runs over an input without a name apart
 	start  int    // place of the first record in its input
 	input  string // what that is called
@@ -33,8 +34,9 @@ type run struct {
 	room chan struct{} // for the reader: a slot has become free
 
 	// Only the reader uses these.
-	made []draft
-	body []byte
+	made   []draft
+	body   []byte
+	hasher messageid.Hasher
 
 	mu      sync.Mutex
 	slots   []slot // a ring: the slot of record i is slots[i % len(slots)]
@@ -59,9 +61,9 @@ type slot struct {
 	from    *DeadLetter // that the record comes from, nil where it comes from none; what it holds is left out
 }
 
-func newRun(ctx context.Context, c *Client) *run {
+func newRun(ctx context.Context, c *Client, dest *Destination) *run {
 	r := &run{
-		client: c, name: rand.Text(),
+		client: c, dest: dest, name: rand.Text(),
 		wake: make(chan struct{}, 1), room: make(chan struct{}, 1),
 		slots: make([]slot, min(c.cfg.Window, 64)),
 	}
@@ -237,7 +239,7 @@ func (r *run) offer(d *draft, token uint64) error {
 	if d.space.IsZero() {
 		return &Error{Status: Invalid, MessageID: d.id, Err: errNoSpace}
 	}
-	body, enc, err := actions.Append(r.body[:0], d.action, actions.AppendOptions{Sorted: true})
+	body, enc, err := r.dest.encode(r.body[:0], d, &r.hasher)
 	if err != nil {
 		return &Error{Status: Invalid, MessageID: d.id, Err: err}
 	}
@@ -248,7 +250,9 @@ func (r *run) offer(d *draft, token uint64) error {
 	}
 	r.mu.Lock()
 	r.pending++
-	r.slot(int(token>>8)).pending++
+	s := r.slot(int(token >> 8))
+	s.pending++
+	s.outcome.Outcomes[token&0xff].MessageID = d.id
 	r.mu.Unlock()
 	err = r.client.dispatcher.Submit(r.ctx, &m)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"math/rand/v2"
+	"strconv"
 	"time"
 )
 
@@ -42,15 +43,50 @@ func appendHex(dst []byte, x uint64, digits int) []byte {
 	return dst
 }
 
-// Hash returns an id that depends on parts alone: the same for the same parts in the same order, another one for any others,
-// also where they read the same when joined. It is "sp_" and 32 characters of unpadded base64url, 192 bits of a SHA-256.
+// HashLen is the length of the ids of a Hasher.
+const HashLen = len(hashPrefix) + 32
+
+const hashPrefix = "sp_"
+
+// A Hasher makes ids that depend on parts alone: the same for the same parts in the same order, another one for any others, also where
+// they read the same when joined. An id is "sp_" and 32 characters of unpadded base64url, 192 bits of a SHA-256. The zero value is ready,
+// and one that is used again does not allocate.
+type Hasher struct {
+	text []byte
+}
+
+// Reset begins another id.
+func (h *Hasher) Reset() { h.text = h.text[:0] }
+
+// Text adds a part.
+func (h *Hasher) Text(part string) {
+	h.text = binary.AppendUvarint(h.text, uint64(len(part)))
+	h.text = append(h.text, part...)
+}
+
+// Bytes adds a part, the same as Text does.
+func (h *Hasher) Bytes(part []byte) {
+	h.text = binary.AppendUvarint(h.text, uint64(len(part)))
+	h.text = append(h.text, part...)
+}
+
+// Int adds a part, the same as Text does with its decimal digits.
+func (h *Hasher) Int(part int) {
+	var room [20]byte
+	h.Bytes(strconv.AppendInt(room[:0], int64(part), 10))
+}
+
+// Append appends the id to dst.
+func (h *Hasher) Append(dst []byte) []byte {
+	sum := sha256.Sum256(h.text)
+	return base64.RawURLEncoding.AppendEncode(append(dst, hashPrefix...), sum[:24])
+}
+
+// Hash returns the id of parts.
 func Hash(parts ...string) string {
-	text := make([]byte, 0, 512)
+	var h Hasher
 	for _, part := range parts {
-		text = binary.AppendUvarint(text, uint64(len(part)))
-		text = append(text, part...)
+		h.Text(part)
 	}
-	sum := sha256.Sum256(text)
-	id := make([]byte, 0, 35)
-	return string(base64.RawURLEncoding.AppendEncode(append(id, "sp_"...), sum[:24]))
+	return string(h.Append(make([]byte, 0, HashLen)))
 }
