@@ -202,11 +202,12 @@ func (s *survey) trust(seg *surveyed, x *index) {
 // keep keeps the index of a segment that was read, unless there is something else in it than frames, or much is kept already: then it is read again
 // the next time.
 func (s *survey) keep(seg *surveyed, x index) {
-	const most = 16 << 20
+	const most = 8 << 20 // bytes: 4 GB of segments with records of 1 KB
 	if s.indexed < 0 || seg.foot > 0 || !x.lists(seg.good) || s.indexed+len(x.list) > most {
 		return
 	}
 	s.indexed += len(x.list)
+	x.list = bytes.Clone(x.list) // no longer than it has to be
 	seg.index = &x
 }
 
