@@ -54,7 +54,8 @@ const recordVersion = 1
 
 // Config says where a spool lies and how it works.
 type Config struct {
-	// Dir is the directory. It is made where it is not there.
+	// Dir is the directory, for the spool alone. It is made where it is not there, and given mode 0700 where it is; one that others may
+	// write to, or a link, is refused.
 	Dir string
 	// Mode is when messages are on the disk. Defaults to Sync.
 	Mode Mode
