@@ -32,16 +32,17 @@ type QueueInfo struct {
 // what it returns is then as of about now. Like a client that opens the spool, it reads only the latest messages, and all of a queue in
 // Memory mode: others that are damaged are among Messages until they are read. Verify reads them. The error is an *OpenError, around
 // fs.ErrNotExist where there is no spool.
-func Inspect(dir string) (Info, error) { return look(dir, seglog.Inspect) }
+func Inspect(dir string) (Info, error) { return look(dir, inspect) }
 
 // Verify does what Inspect does, and reads every message that has no outcome yet, at the speed of the disk, to find out which are damaged:
 // they are in Quarantined, and not in Messages. It leaves them as they are; the client that comes to them passes over them, counts them
 // and puts them aside. Like Inspect it takes no lock, and may be called while a client uses the spool. Errors are those of Inspect; damage
 // is none.
-func Verify(dir string) (Info, error) { return look(dir, seglog.Verify) }
+func Verify(dir string) (Info, error) { return look(dir, verify) }
 
-func look(dir string, at func(vfs.FS) (seglog.Info, error)) (Info, error) {
-	catalog, err := lookAt(filepath.Join(dir, catalogName), at)
+// look looks at each of a spool's logs.
+func look(dir string, at func(path string) (seglog.Info, error)) (Info, error) {
+	catalog, err := at(filepath.Join(dir, catalogName))
 	if err != nil {
 		return Info{}, openError(dir, err)
 	}
@@ -51,7 +52,7 @@ func look(dir string, at func(vfs.FS) (seglog.Info, error)) (Info, error) {
 		return Info{}, openError(dir, err)
 	}
 	for _, name := range names {
-		log, err := lookAt(filepath.Join(dir, name), at)
+		log, err := at(filepath.Join(dir, name))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // it is being made
 		}
@@ -64,6 +65,10 @@ func look(dir string, at func(vfs.FS) (seglog.Info, error)) (Info, error) {
 	}
 	return info, nil
 }
+
+func inspect(path string) (seglog.Info, error) { return lookAt(path, seglog.Inspect) }
+
+func verify(path string) (seglog.Info, error) { return lookAt(path, seglog.Verify) }
 
 func lookAt(path string, at func(vfs.FS) (seglog.Info, error)) (seglog.Info, error) {
 	dir, err := vfs.ReadDir(path)
