@@ -17,7 +17,7 @@ type AppendOptions struct {
 	Sorted bool
 	// MessageID, unless it is empty, is the messageId of the message instead of the action's own.
 	MessageID string
-	// Stamp, unless it is the zero time, is the timestamp of a message that has none. It is written last in the message, so
+	// Stamp, unless it is the zero time, is the timestamp of a message that has none, to the microsecond. It is written last in the message, so
 	// that the bytes before it tell whether two messages are the same but for when they were made.
 	Stamp time.Time
 }
@@ -121,7 +121,7 @@ func (w *wire) append(dst []byte, o AppendOptions) ([]byte, Encoded, error) {
 	dst = dst[:len(dst)-1]
 	if w.timestamp.IsZero() && !o.Stamp.IsZero() {
 		enc.StampStart = len(dst) - start
-		dst = appendTime(append(dst, ','), o.Stamp)
+		dst = appendStamp(append(dst, ','), o.Stamp)
 	}
 	return append(dst, '}'), enc, nil
 }
@@ -238,6 +238,33 @@ func appendMembers(dst []byte, name string, members map[string]any, values jsone
 func appendTime(dst []byte, t time.Time) []byte {
 	dst = append(dst, `"timestamp":"`...)
 	return append(t.UTC().AppendFormat(dst, time.RFC3339Nano), '"')
+}
+
+// appendStamp appends the member timestamp, in UTC and always of the same length, to the microsecond: a message is not valid at one time and
+// too large at another.
+func appendStamp(dst []byte, t time.Time) []byte {
+	t = t.UTC()
+	year, month, day := t.Date()
+	hour, minute, second := t.Clock()
+	dst = append(dst, `"timestamp":"`...)
+	dst = append(appendDigits(dst, year, 4), '-')
+	dst = append(appendDigits(dst, int(month), 2), '-')
+	dst = append(appendDigits(dst, day, 2), 'T')
+	dst = append(appendDigits(dst, hour, 2), ':')
+	dst = append(appendDigits(dst, minute, 2), ':')
+	dst = append(appendDigits(dst, second, 2), '.')
+	dst = appendDigits(dst, t.Nanosecond()/1000, 6)
+	return append(dst, `Z"`...)
+}
+
+// appendDigits appends n in so many digits.
+func appendDigits(dst []byte, n, digits int) []byte {
+	dst = append(dst, "000000"[:digits]...)
+	for i := len(dst) - 1; n > 0; i-- {
+		dst[i] = byte('0' + n%10)
+		n /= 10
+	}
+	return dst
 }
 
 // unencodable returns jsonenc's error as the problem of a field.

@@ -112,7 +112,8 @@ func (c *Client) Send(ctx context.Context, a actions.Action) (Outcome, error) {
 //
 // A message without a timestamp gets the time of the call. One without a MessageID gets a new one; to find a message again in the
 // hook, give it one. A message that is queued already under the same id is not queued twice if it has the same content, and both
-// end as the first does; with other content it is Invalid, because Segment would drop it. The action is encoded before Enqueue
+// end as the first does; with other content it is Invalid, because Segment would drop it, or with a spool Rejected, where the first is
+// on disk and not in memory. The action is encoded before Enqueue
 // returns: its maps may be changed afterwards.
 func (c *Client) Enqueue(ctx context.Context, a actions.Action) error { return c.space.Enqueue(ctx, a) }
 

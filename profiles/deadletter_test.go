@@ -265,6 +265,13 @@ func TestDeadLetterFileIsForItsOwnerAlone(t *testing.T) {
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("%v, %v", info.Mode(), err)
 	}
+	if err := os.Chmod(path, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	deadLetterFile(t, path, 0)
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("one that others could read: %v, %v", info.Mode(), err)
+	}
 	if _, err := profiles.OpenDeadLetterFile(filepath.Join(path, "below"), 0); err == nil {
 		t.Error("a file below a file opens")
 	}

@@ -22,7 +22,7 @@ const DefaultDeadLetterBytes = 1 << 30
 var ErrDeadLettersFull = errors.New("the file has reached its limit: move it away, or raise the limit")
 
 // A DeadLetterFile keeps dead letters in a file, one JSON object a line. Its method Write is made for Config.DeadLetters. It is safe for
-// concurrent use, by one process. The file holds personal data: it is made for its owner alone, mode 0600.
+// concurrent use, by one process. The file holds personal data: it is its owner's alone, mode 0600, also where it was there before.
 type DeadLetterFile struct {
 	path    string
 	max     int64
@@ -64,10 +64,10 @@ func (f *DeadLetterFile) look(isNew bool) error {
 	if f.regular = info.Mode().IsRegular(); !f.regular {
 		return nil
 	}
+	if err := f.file.Chmod(0o600); err != nil {
+		return err
+	}
 	if isNew {
-		if err := f.file.Chmod(0o600); err != nil {
-			return err
-		}
 		if err := syncDir(filepath.Dir(f.path)); err != nil {
 			return err
 		}

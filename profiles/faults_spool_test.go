@@ -275,6 +275,9 @@ func TestSpoolKeepsMessagesOfKeysThatAreNotKnown(t *testing.T) {
 	if _, err := client.Send(t.Context(), actions.SendIdentify{UserID: "u2"}); err != nil {
 		t.Fatal(err)
 	}
+	if s := client.Stats(); s.Unclaimed != 3 || s.Stored != 0 {
+		t.Errorf("%d messages are of other keys, and %d of this one", s.Unclaimed, s.Stored)
+	}
 	if info, err := spool.Inspect(dir); err != nil || len(info.Queues) != 2 || !slices.Contains(info.Queues, kept.Queues[0]) {
 		t.Errorf("Inspect: %+v, %v", info, err)
 	}
@@ -286,6 +289,9 @@ func TestSpoolKeepsMessagesOfKeysThatAreNotKnown(t *testing.T) {
 	}
 	if events := server.Space(spaceKey).Profile("u1").Events; len(events) != 4 || events[0].MessageID != "m0" {
 		t.Errorf("the profile has %v", events)
+	}
+	if n := client.Stats().Unclaimed; n != 0 {
+		t.Errorf("%d messages are of other keys still", n)
 	}
 }
 

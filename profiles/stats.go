@@ -22,7 +22,8 @@ type Stats struct {
 	BytesBody int64 // bodies of those requests before compression
 	BytesWire int64 // and after it
 
-	Stored      int // messages in the spool now, those in memory included
+	Stored      int // messages in the spool now of the keys that the client knows, those in memory included
+	Unclaimed   int // messages in the spool of keys that the client has not been told: they stay there
 	Quarantined int // messages that were damaged on the spool's disk: lost, and put aside in files that end in .broken
 	Unreadable  int // messages in the spool that could not be read, and are lost
 	StoreErrors int // reads of the spool that failed, and are tried again
@@ -41,9 +42,9 @@ func (c *Client) Stats() Stats {
 		return Stats{}
 	}
 	s := c.dispatcher.Stats()
-	quarantined := 0
+	quarantined, unclaimed := 0, 0
 	if c.spool != nil {
-		quarantined = int(c.spool.Quarantined())
+		quarantined, unclaimed = int(c.spool.Quarantined()), int(c.spool.Unclaimed())
 	}
 	return Stats{
 		Queued: s.Queued, QueuedBytes: s.QueuedBytes, InFlight: s.InFlight,
@@ -51,7 +52,7 @@ func (c *Client) Stats() Stats {
 		Accepted: s.Accepted, Rejected: s.Rejected, Exhausted: s.Exhausted, Canceled: s.Canceled,
 		Attempts: s.Attempts, Retries: s.Retries, Splits: s.Splits, Throttled: s.Throttled, Pauses: s.Pauses, Ambiguous: s.Ambiguous,
 		Requests: s.Requests, BytesBody: s.BytesBody, BytesWire: s.BytesWire,
-		Stored: s.Stored, Quarantined: quarantined, Unreadable: s.Unreadable, StoreErrors: s.StoreErrors,
+		Stored: s.Stored, Unclaimed: unclaimed, Quarantined: quarantined, Unreadable: s.Unreadable, StoreErrors: s.StoreErrors,
 		DeadLetters: s.DeadLetters, DeadLetterErrors: s.DeadLetterErrors,
 		HookPanics: s.HookPanics, HotEvents: s.HotEvents,
 	}

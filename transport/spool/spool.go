@@ -103,6 +103,7 @@ type Spool struct {
 	mu     sync.Mutex
 	closed bool
 	queues map[transport.WriteKey]*queue
+	others map[string]int64 // messages in the folders of queues that are not open, as far as they were counted
 }
 
 // Open opens a spool for an endpoint, making it where there is none. Errors: *ConfigError, *OpenError.
@@ -163,6 +164,7 @@ func (s *Spool) Queue(key transport.WriteKey) (dispatch.Queue, error) {
 	}
 	q := &queue{log: log, dir: dir, reader: log.Reader(0)}
 	s.queues[key] = q
+	delete(s.others, name)
 	return q, nil
 }
 
@@ -181,6 +183,33 @@ func (s *Spool) Quarantined() int64 {
 	n := int64(0)
 	for _, q := range s.queues {
 		n += q.log.Stats().QuarantinedRecords
+	}
+	return n
+}
+
+// Unclaimed returns how many messages lie in queues that are not open: their write keys were not named since the spool was opened. They
+// stay as they are.
+func (s *Spool) Unclaimed() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return 0
+	}
+	if s.others == nil { // nobody else adds to them
+		s.others = make(map[string]int64)
+		names, _ := queueNames(s.cfg.Dir)
+		for _, name := range names {
+			if log, err := lookAt(filepath.Join(s.cfg.Dir, name), seglog.Inspect); err == nil {
+				s.others[name] = log.Records
+			}
+		}
+		for key := range s.queues {
+			delete(s.others, s.name(key))
+		}
+	}
+	n := int64(0)
+	for _, records := range s.others {
+		n += records
 	}
 	return n
 }
