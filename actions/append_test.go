@@ -173,6 +173,23 @@ func TestBuildGivesEachMessageItsOwnID(t *testing.T) {
 	}
 }
 
+// A stamp is as package time would write it to the microsecond, and always as long.
+func TestStampText(t *testing.T) {
+	for _, at := range []time.Time{
+		time.Unix(0, 0), time.Unix(1, 999), time.Unix(1, 1000), time.Unix(951_782_400, 123_456_789), time.Unix(4_102_444_799, 999_999_999),
+		time.Date(9999, 12, 31, 23, 59, 59, 10_000, time.UTC), time.Date(2026, 2, 3, 4, 5, 6, 70_000_000, time.FixedZone("", -5*3600)),
+	} {
+		text, enc, err := actions.Append(nil, actions.SendIdentify{UserID: "u"}, actions.AppendOptions{Stamp: at})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := at.UTC().Format(`,"timestamp":"2006-01-02T15:04:05.000000Z"}`)
+		if got := string(text[enc.StampStart:]); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+}
+
 func TestStamp(t *testing.T) {
 	a := actions.SendIdentify{UserID: "u1", MessageID: "m1"}
 	plain, enc, err := actions.Append(nil, a, actions.AppendOptions{})
@@ -183,7 +200,7 @@ func TestStamp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := string(stamped[enc.StampStart:]); got != `,"timestamp":"2024-01-02T11:00:00.5Z"}` {
+	if got := string(stamped[enc.StampStart:]); got != `,"timestamp":"2024-01-02T11:00:00.500000Z"}` {
 		t.Errorf("stamp %s", got)
 	}
 	if got, want := string(stamped[:enc.StampStart])+"}", string(plain); got != want {
