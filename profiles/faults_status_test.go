@@ -316,15 +316,27 @@ func TestFault18Redirects(t *testing.T) {
 	inMemoryAndSpooled(t, func(t *testing.T, dir string) {
 		other := transporttest.NewServerWith(t, unlimited)
 		for _, status := range []int{301, 302, 303, 307, 308} {
-			server := transporttest.NewServerWith(t, unlimited)
 			for i, location := range []string{other.URL() + "/v1/batch", "/elsewhere", "::"} {
-				server.Reset()
-				server.FailAlways(transporttest.StatusWithHeader(status, http.Header{"Location": {location}}))
+				server := transporttest.NewServerWith(t, unlimited)
+				var redirects atomic.Int64
+				var healed atomic.Bool
+				url := before(t, server, func(w http.ResponseWriter, req *http.Request, next http.Handler) {
+					if healed.Load() {
+						next.ServeHTTP(w, req)
+						return
+					}
+					if n, _ := io.Copy(io.Discard, req.Body); req.URL.Path != "/v1/batch" || req.Method != http.MethodPost || n == 0 {
+						t.Errorf("%s %s came with %d bytes", req.Method, req.URL.Path, n)
+					}
+					redirects.Add(1)
+					w.Header().Set("Location", location)
+					w.WriteHeader(status)
+				})
 				where := dir
 				if dir != "" {
 					where = fmt.Sprint(dir, status, i)
 				}
-				r := newTrial(t, server, where, func(c *profiles.Config) { c.CloseTimeout = 50 * time.Millisecond })
+				r := newTrial(t, server, where, func(c *profiles.Config) { c.Endpoint, c.CloseTimeout = url, 50*time.Millisecond })
 				if dir == "" {
 					r.deliver(10)
 					r.require(ends{rejected: each(10)})
@@ -333,14 +345,11 @@ func TestFault18Redirects(t *testing.T) {
 					waitFor(t, func() bool { return r.client.Stats().Attempts > 0 })
 					r.requireLeft(0, each(10))
 				}
-				r.requireFault(transporttest.FaultStatus)
-				for _, req := range server.Requests() {
-					if req.Path != "/v1/batch" || req.Method != http.MethodPost || len(req.Body()) == 0 {
-						t.Errorf("%s %s came with %d bytes", req.Method, req.Path, len(req.Body()))
-					}
+				if n := redirects.Load(); n == 0 || n > 2*profiles.DefaultLanes {
+					t.Errorf("%d requests were redirected", n)
 				}
 				if dir != "" {
-					server.Heal()
+					healed.Store(true)
 					r.cfg.CloseTimeout = 5 * time.Second
 					r.open()
 					r.finish()

@@ -315,11 +315,17 @@ func (r *trial) same(id string, o profiles.Outcome) {
 	}
 }
 
-// finish waits until every message has its outcome.
+// finish waits until every message has its outcome, for no longer than any test takes.
 func (r *trial) finish() {
 	r.t.Helper()
-	if err := r.client.Flush(context.WithoutCancel(r.t.Context())); err != nil {
-		r.t.Errorf("Flush: %v", err)
+	most := 30 * time.Second
+	if r.server.URL() == pipeURL {
+		most = 100 * time.Hour
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.t.Context()), most)
+	defer cancel()
+	if err := r.client.Flush(ctx); err != nil {
+		r.t.Fatalf("Flush: %v, with the counters %+v", err, r.client.Stats())
 	}
 	r.ways.Wait()
 }
