@@ -18,7 +18,7 @@ type AppendOptions struct {
 	// MessageID, unless it is empty, is the messageId of the message instead of the action's own.
 	MessageID string
 	// Stamp, unless it is the zero time, is the timestamp of a message that has none, to the microsecond. It is written last in the message, so
-	// that the bytes before it tell whether two messages are the same but for when they were made.
+	// that the bytes before it tell whether two messages are the same but for when they were made. A new messageId has that time, too.
 	Stamp time.Time
 }
 
@@ -94,9 +94,12 @@ func (w *wire) append(dst []byte, o AppendOptions) ([]byte, Encoded, error) {
 	dst = append(dst, `"integrations":{"All":false},"messageId":`...)
 	enc.GeneratedID = w.messageID == ""
 	enc.IDStart = len(dst) - start + len(`"`)
-	if enc.GeneratedID {
+	switch {
+	case enc.GeneratedID && !o.Stamp.IsZero():
+		dst = append(messageid.AppendAt(append(dst, '"'), o.Stamp), '"')
+	case enc.GeneratedID:
 		dst = append(messageid.Append(append(dst, '"')), '"')
-	} else {
+	default:
 		dst = jsonenc.AppendString(dst, w.messageID)
 	}
 	enc.IDEnd = len(dst) - start - len(`"`)

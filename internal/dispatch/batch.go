@@ -80,13 +80,6 @@ func (b *batch) successor() *batch {
 	return s
 }
 
-// eachProfile calls f with the hash of each message's profile.
-func (b *batch) eachProfile(f func(profile uint64)) {
-	for i := range b.metas {
-		f(b.metas[i].profile)
-	}
-}
-
 // free gives the batch's memory back for another use. A transport must not be reading it any more.
 func (b *batch) free() {
 	root := b.root

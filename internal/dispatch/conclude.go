@@ -19,6 +19,9 @@ const (
 
 // conclude decides what becomes of a batch after an attempt, tells it to those who wait, and lets the lane go on.
 func (d *Dispatcher) conclude(l *lane, b *batch, info AttemptInfo) {
+	if info.Result.Class == transport.Accepted {
+		d.hot.sent(b, time.Now())
+	}
 	d.mu.Lock()
 	if b.abandoned {
 		d.release(l, time.Now())
@@ -147,7 +150,6 @@ func (d *Dispatcher) observe(b *batch, info AttemptInfo, now time.Time) {
 	}
 	if r.Class == transport.Accepted {
 		d.budget.succeeded()
-		b.eachProfile(func(profile uint64) { d.hot.sent(profile, now) })
 	}
 }
 
@@ -269,60 +271,92 @@ func (d *Dispatcher) count(b *batch, status Status) {
 
 // tell calls the observer and the sinks of a batch's messages, and then what comes next. No lock is held.
 func (d *Dispatcher) tell(b *batch, status Status, notBuried error, next func()) {
-	s := b.settlement(status)
-	s.NotBuried = notBuried
-	d.tellFrom(b, &s, 0, 0, next)
+	t := teller{d: d, b: b, s: b.settlement(status), next: next}
+	t.s.NotBuried = notBuried
+	t.run()
 }
 
-// tellFrom goes on with message i, and of those who wait for it with number j. Where the observer ends the goroutine, as t.FailNow does,
-// another one goes on.
-func (d *Dispatcher) tellFrom(b *batch, s *Settlement, i, j int, next func()) {
+// A teller tells those who wait for a batch's messages what became of them.
+type teller struct {
+	d    *Dispatcher
+	b    *batch
+	s    Settlement
+	next func()
+
+	i, j     int  // the next message, and the number of who is told next of those that wait for it
+	observed bool // the observer has been called for it
+	told     int  // how many have been told, and what they took, whose room is not given back yet
+	bytes    int
+}
+
+// run goes on until all have been told. The observer may panic, or end the goroutine, as t.FailNow does: then another one goes on. That
+// is found out once for all messages, and not for each.
+func (t *teller) run() {
+	for t.i < len(t.b.metas) {
+		t.some()
+	}
+	t.leave()
+	t.next()
+}
+
+// some tells messages, as far as the observer lets it.
+func (t *teller) some() {
+	returned := false
 	defer func() {
-		if i < len(b.metas) {
-			go d.tellFrom(b, s, i, j, next)
+		if returned {
 			return
 		}
-		next()
+		exits := recover() == nil
+		t.d.mu.Lock()
+		t.d.stats.HookPanics++
+		t.d.mu.Unlock()
+		if exits {
+			go t.run()
+		}
 	}()
-	for i < len(b.metas) {
-		m := &b.metas[i]
-		b.point(s, i)
-		sink, token, cost := m.sink, m.token, b.costOf(i)
-		if j > 0 {
-			other := &m.entry.also[j-1]
-			sink, token, cost = other.sink, other.token, metaBytes
-		}
-		if j++; m.entry == nil || j > len(m.entry.also) {
-			i, j = i+1, 0
-		}
-		d.tellOne(sink, token, s, cost)
+	for t.i < len(t.b.metas) {
+		t.one()
+	}
+	returned = true
+}
+
+// one tells the next one who waits.
+func (t *teller) one() {
+	m := &t.b.metas[t.i]
+	sink, token, cost := m.sink, m.token, t.b.costOf(t.i)
+	if t.j > 0 {
+		other := &m.entry.also[t.j-1]
+		sink, token, cost = other.sink, other.token, metaBytes
+	}
+	t.b.point(&t.s, t.i)
+	if t.d.cfg.Observer != nil && !t.observed && t.s.Status != Kept {
+		t.observed = true
+		t.d.cfg.Observer(&t.s)
+	}
+	t.observed = false
+	if sink != nil {
+		sink.Settle(token, &t.s)
+	}
+	if t.j++; m.entry == nil || t.j > len(m.entry.also) {
+		t.i, t.j = t.i+1, 0
+	}
+	t.told++
+	t.bytes += cost
+	if t.d.cfg.Observer != nil && (t.told >= t.d.grain || t.bytes >= t.d.cfg.MaxBytes/64) {
+		t.leave()
 	}
 }
 
-func (d *Dispatcher) tellOne(sink Sink, token uint64, s *Settlement, cost int) {
-	if d.cfg.Observer == nil {
-		if sink != nil {
-			sink.Settle(token, s)
-		}
+// leave gives the room of those messages back whose observer has returned. Without an observer nobody can tell the difference to the
+// whole batch's room at once, which finish gives.
+func (t *teller) leave() {
+	if t.d.cfg.Observer == nil || t.told == 0 {
 		return
 	}
-	defer func() {
-		if sink != nil {
-			sink.Settle(token, s)
-		}
-		d.leave(cost)
-	}()
-	if s.Status != Kept {
-		d.shield(func() { d.cfg.Observer(s) })
-	}
-}
-
-// leave gives the room of one message back as soon as its observer has returned. Without an observer nobody can tell the
-// difference to the whole batch's room at once, which finish gives.
-func (d *Dispatcher) leave(bytes int) {
-	d.mu.Lock()
-	d.room.give(1, bytes)
-	d.mu.Unlock()
+	t.d.mu.Lock()
+	t.d.room.give(t.told, t.bytes)
+	t.d.mu.Unlock()
+	t.told, t.bytes = 0, 0
 }
 
 // finish forgets a batch whose messages have been told.

@@ -81,6 +81,9 @@ type Dispatcher struct {
 	hot      hotProfiles
 	canceled map[Sink]struct{} // sinks whose messages are not sent any more
 
+	// grain is how many messages are told before their room is given back: one by one where there is little.
+	grain int
+
 	epoch   *epoch // of messages that come now
 	past    []*epoch
 	pending int // messages without an outcome, or whose observer has not returned
@@ -117,6 +120,7 @@ func New(cfg Config) *Dispatcher {
 		epoch:   new(epoch),
 		drained: make(chan struct{}),
 		life:    rand.Uint64(),
+		grain:   min(max(cfg.MaxMessages/1024, 1), 64),
 	}
 	d.base, d.cancel = context.WithCancel(context.Background())
 	return d

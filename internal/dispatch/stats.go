@@ -23,7 +23,7 @@ func (d *Dispatcher) Stats() Stats {
 	s := d.stats
 	s.Queued, s.QueuedBytes = d.room.messages, d.room.bytes
 	s.Lanes, s.InFlight = d.lanes, len(d.flying)
-	s.HotEvents = d.hot.count
+	s.HotEvents = d.hot.total()
 	for _, k := range d.keys {
 		if k.queue != nil {
 			s.Stored += k.queue.Len()

@@ -97,8 +97,13 @@ func appendBytes(dst []byte, b []byte) []byte {
 // AppendString appends s to dst as a JSON string. Bytes that are not UTF-8 become U+FFFD, each its own.
 func AppendString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
+	i := plainPrefix(s)
+	if i == len(s) { // most strings are
+		dst = append(dst, s...)
+		return append(dst, '"')
+	}
 	written := 0
-	for i := 0; i < len(s); {
+	for i < len(s) {
 		b := s[i]
 		if plain[b] {
 			i++
@@ -121,6 +126,29 @@ func AppendString(dst []byte, s string) []byte {
 	}
 	dst = append(dst, s[written:]...)
 	return append(dst, '"')
+}
+
+// plainPrefix returns how many bytes s begins with that are written as they are: eight at a time, and what is left one by one.
+func plainPrefix(s string) int {
+	const (
+		ones = 0x0101010101010101
+		high = 0x8080808080808080
+	)
+	i := 0
+	for ; i+8 <= len(s); i += 8 {
+		x := uint64(s[i]) | uint64(s[i+1])<<8 | uint64(s[i+2])<<16 | uint64(s[i+3])<<24 | // one load, once compiled
+			uint64(s[i+4])<<32 | uint64(s[i+5])<<40 | uint64(s[i+6])<<48 | uint64(s[i+7])<<56
+		quote, slash := x^(ones*'"'), x^(ones*'\\')
+		// The high bit of a byte that is past ASCII, below 0x20, a quote or a backslash. A borrow may set it in a plain byte behind such a
+		// one, which makes no difference.
+		if (x|(x-ones*0x20)|(quote-ones)|(slash-ones))&high != 0 {
+			break
+		}
+	}
+	for i < len(s) && plain[s[i]] {
+		i++
+	}
+	return i
 }
 
 func appendEscape(dst []byte, b byte) []byte {

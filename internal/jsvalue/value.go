@@ -277,6 +277,9 @@ func isIntegerText(s string) bool {
 	return true
 }
 
+// maxSafe is the largest integer below which float64 has all others.
+const maxSafe = 1<<53 - 1
+
 // AppendFloat appends f as JavaScript's Number::toString prints it.
 func AppendFloat(dst []byte, f float64) []byte {
 	switch {
@@ -288,6 +291,9 @@ func AppendFloat(dst []byte, f float64) []byte {
 		return append(dst, "-Infinity"...)
 	case f == 0:
 		return append(dst, '0')
+	}
+	if whole := int64(f); float64(whole) == f && -maxSafe <= whole && whole <= maxSafe {
+		return strconv.AppendInt(dst, whole, 10) // what most numbers are, and several times as fast
 	}
 	if abs := math.Abs(f); abs >= 1e-6 && abs < 1e21 {
 		return strconv.AppendFloat(dst, f, 'f', -1, 64)

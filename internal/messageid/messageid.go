@@ -19,9 +19,12 @@ func New() string {
 }
 
 // Append appends a new id, as New returns it, to dst.
-func Append(dst []byte) []byte {
+func Append(dst []byte) []byte { return AppendAt(dst, time.Now()) }
+
+// AppendAt is Append where the time is known already.
+func AppendAt(dst []byte, now time.Time) []byte {
 	// 74 random bits tell ids of one millisecond apart. They need not be secret, so the runtime's generator will do.
-	high := uint64(time.Now().UnixMilli())<<16 | 0x7000 | rand.Uint64()&0x0fff
+	high := uint64(now.UnixMilli())<<16 | 0x7000 | rand.Uint64()&0x0fff
 	low := 1<<63 | rand.Uint64()>>2
 
 	dst = appendHex(dst, high>>32, 8)
