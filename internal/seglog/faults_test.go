@@ -557,3 +557,56 @@ func TestFault56Quota(t *testing.T) {
 		})
 	})
 }
+
+// Row 48: the file of a segment that could not be made cannot be removed either, and stays. It keeps no later Append from working, and does not
+// void what these append.
+func TestFault48SegmentThatCannotBeMadeOrRemoved(t *testing.T) {
+	mem := vfstest.NewMem()
+	faults := vfstest.NewFaults(mem)
+	l, _ := mustOpen(t, faults, Config{SegmentBytes: 50}) // a segment for each record
+	mustAppend(t, l, "the first one")
+	l.Ack(1)
+	var injected []*vfstest.Fault
+	for _, fault := range []vfstest.Fault{
+		{Ops: vfstest.Sync, Name: "0000000000000002-0000.seg", Times: 1, Err: syscall.EIO},
+		{Ops: vfstest.Remove, Name: "0000000000000002-000?.seg", Times: 2, Err: syscall.EIO},
+		{Ops: vfstest.SyncDir, After: 1, Times: 1, Err: syscall.EIO},
+	} {
+		injected = append(injected, faults.Inject(&fault))
+	}
+	if _, err := l.Append([]byte("this one fails")); !errors.Is(err, syscall.EIO) {
+		t.Fatalf("Append: %v", err)
+	}
+	for i, fault := range injected {
+		if faults.Hits(fault) == 0 {
+			t.Errorf("fault %d did not strike", i)
+		}
+	}
+	if names := segments(mem); len(names) != 3 {
+		t.Fatalf("%v: two files should be left of the second segment", names)
+	}
+	if err := l.SyncAcks(); err != nil {
+		t.Fatal(err)
+	}
+	if names := segments(mem); len(names) != 1 || names[0] != "0000000000000002-0001.seg" {
+		t.Fatalf("%v: only the one that the log does not know should be left", names)
+	}
+	want := map[Seq]string{}
+	for _, record := range []string{"the second one", "the third one"} {
+		want[mustAppend(t, l, record)] = record
+	}
+	requireRecords(t, l, want)
+	for seed := range uint64(10) {
+		crashed := mem.PowerCut(seed)
+		if seed == 0 {
+			crashed = mem.Kill()
+		}
+		l, found := mustOpen(t, crashed, Config{SegmentBytes: 50})
+		if found.Missing > 0 || found.QuarantinedRegions > 0 {
+			t.Fatalf("%+v", found)
+		}
+		requireRecords(t, l, want)
+		mustClose(t, l)
+	}
+	mustClose(t, l)
+}

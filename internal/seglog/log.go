@@ -17,8 +17,9 @@ type Log struct {
 	seed     uint32
 	lock     io.Closer
 
-	disk  sync.Mutex // turns at writing segments; guards write
-	write segmentWriter
+	disk   sync.Mutex // turns at writing segments; guards write and strays
+	write  segmentWriter
+	strays map[Seq]uint16 // by their first seq: the attempt after those whose files could be neither made nor removed
 
 	acks ackWriter
 
@@ -136,7 +137,7 @@ func open(fsys vfs.FS, c Config, lock io.Closer) (*Log, Recovery, error) {
 	if c.Mode == Memory { // but for the MANIFEST: it is written once, and without it there is no log
 		fsys = unsynced{fsys}
 	}
-	l := &Log{fs: fsys, cfg: c, manifest: s.manifest, seed: s.manifest.seed(), lock: lock}
+	l := &Log{fs: fsys, cfg: c, manifest: s.manifest, seed: s.manifest.seed(), lock: lock, strays: map[Seq]uint16{}}
 	found, err := l.recover(s)
 	if err != nil {
 		l.acks.close()

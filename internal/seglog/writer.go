@@ -121,9 +121,9 @@ func (l *Log) adoptActive() {
 	l.bytes += l.write.seg.disk
 }
 
-// make makes a segment's file, with its name on the disk.
+// make makes a segment's file, with its name on the disk. Its attempt is later than that of every file that may be there.
 func (l *Log) make(first Seq) error {
-	seg := &segment{base: first, end: first, size: segmentHeader, disk: segmentHeader}
+	seg := &segment{base: first, end: first, size: segmentHeader, disk: segmentHeader, attempt: l.strays[first]}
 	l.mu.Lock()
 	for _, other := range l.segments {
 		if other.base == first {
@@ -151,7 +151,9 @@ func (l *Log) create(seg *segment) (vfs.File, error) {
 	}
 	if err != nil {
 		file.Close()
-		l.fs.Remove(name) // else recovery does
+		if removed := l.fs.Remove(name); removed != nil && !vanished(removed) { // recovery does
+			l.strays[seg.base] = seg.attempt + 1
+		}
 		return nil, err
 	}
 	return file, nil
