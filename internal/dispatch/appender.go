@@ -103,7 +103,7 @@ func (d *Dispatcher) Submit(ctx context.Context, m *Message) error {
 	if err != nil {
 		return err
 	}
-	k.appends.add(appendage{ctx: ctx, sink: m.Sink, ticket: ticket, payload: appendStored(nil, m, d.life, ticket)})
+	k.appends.add(appendage{ctx: ctx, sink: m.Sink, ticket: ticket, payload: appendStored(make([]byte, 0, storedLen(m)), m, d.life, ticket)})
 	if !k.appends.running {
 		k.appends.running = true
 		go d.runAppender(k)

@@ -77,7 +77,10 @@ func (d *Dispatcher) offerStored(ctx context.Context, m *Message, block bool) er
 	if err != nil {
 		return err
 	}
-	err = k.queue.Append(ctx, [][]byte{appendStored(nil, m, d.life, ticket)}, block)
+	buf := storedBuffers.Get().(*storedBuffer)
+	buf.payloads[0] = appendStored(buf.payloads[0][:0], m, d.life, ticket)
+	err = k.queue.Append(ctx, buf.payloads[:], block)
+	storedBuffers.Put(buf)
 
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -210,7 +213,7 @@ func (d *Dispatcher) load(k *keyState, read []Stored) (lost []uint64) {
 			k.hungry = true
 			return lost
 		}
-		m, life, ticket, err := parseStored(read[i].Payload)
+		m, profile, life, ticket, err := parseStored(read[i].Payload)
 		if err != nil {
 			d.stats.Unreadable++
 			lost = append(lost, read[i].Seq)
@@ -231,13 +234,13 @@ func (d *Dispatcher) load(k *keyState, read []Stored) (lost []uint64) {
 			return lost
 		}
 		delete(k.claims, m.ticket)
-		d.loadOne(k, &m)
+		d.loadOne(k, &m, maphash.Bytes(d.seed, profile))
 	}
 	return lost
 }
 
-// loadOne admits a stored message, for which room is taken.
-func (d *Dispatcher) loadOne(k *keyState, m *Message) {
+// loadOne admits a stored message, for which room is taken. profile is the hash of its profile.
+func (d *Dispatcher) loadOne(k *keyState, m *Message, profile uint64) {
 	var status Status
 	var e *entry
 	if d.cfg.MaxAge > 0 && time.Since(m.at) > d.cfg.MaxAge {
@@ -257,7 +260,6 @@ func (d *Dispatcher) loadOne(k *keyState, m *Message) {
 	}
 	d.pending++
 	d.epoch.pending++
-	profile := maphash.String(d.seed, m.Profile)
 	if status == 0 {
 		d.admit(m, e, profile)
 		return

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/segmentprofiles/segmentprofiles-go/transport"
@@ -18,7 +19,7 @@ type Store interface {
 
 // A Queue is the stored messages of one key. Its methods may be called from any goroutine, Next and Reset from one at a time.
 type Queue interface {
-	// Append stores messages, all of them or none, and returns when they are as safe as the store promises. Where there is no room
+	// Append stores copies of messages, all of them or none, and returns when they are as safe as the store promises. Where there is no room
 	// it waits for some until ctx ends, or with block false returns ErrQueueFull.
 	Append(ctx context.Context, payloads [][]byte, block bool) error
 	// Next returns messages that are not done, in the order of their numbers, from where the last call or Reset left off; none
@@ -60,6 +61,17 @@ const (
 
 var errStored = errors.New("stored message has an unknown form")
 
+// storedBuffers are for payloads, which a Queue copies.
+var storedBuffers = sync.Pool{New: func() any { return new(storedBuffer) }}
+
+// A storedBuffer is a payload by itself, as Append wants to have it.
+type storedBuffer struct {
+	payloads [1][]byte
+}
+
+// storedLen is how long a message's payload is.
+func storedLen(m *Message) int { return storedHeader + len(m.Profile) + len(m.Body) }
+
 // appendStored appends the payload of a message.
 func appendStored(dst []byte, m *Message, life, ticket uint64) []byte {
 	dst = append(dst, storedFormat)
@@ -72,28 +84,29 @@ func appendStored(dst []byte, m *Message, life, ticket uint64) []byte {
 	return append(dst, m.Body...)
 }
 
-// parseStored takes a payload apart. The message points into it.
-func parseStored(payload []byte) (m Message, life, ticket uint64, err error) {
+// parseStored takes a payload apart. The message and its profile, which is not in it, point into the payload.
+func parseStored(payload []byte) (m Message, profile []byte, life, ticket uint64, err error) {
 	if len(payload) < storedHeader || payload[0] != storedFormat {
-		return Message{}, 0, 0, errStored
+		return Message{}, nil, 0, 0, errStored
 	}
 	life = binary.LittleEndian.Uint64(payload[1:])
 	ticket = binary.LittleEndian.Uint64(payload[9:])
 	at := func(i int) int { return int(binary.LittleEndian.Uint16(payload[17+2*i:])) }
 	rest := payload[storedHeader:]
-	profile := at(3)
-	if profile > len(rest) {
-		return Message{}, 0, 0, errStored
+	n := at(3)
+	if n > len(rest) {
+		return Message{}, nil, 0, 0, errStored
 	}
-	m = Message{Profile: string(rest[:profile]), Body: rest[profile:], IDStart: at(0), IDEnd: at(1), Unique: at(2)}
+	profile = rest[:n]
+	m = Message{Body: rest[n:], IDStart: at(0), IDEnd: at(1), Unique: at(2)}
 	if m.IDStart > m.IDEnd || m.IDEnd > len(m.Body) || m.Unique > len(m.Body) {
-		return Message{}, 0, 0, errStored
+		return Message{}, nil, 0, 0, errStored
 	}
-	return m, life, ticket, nil
+	return m, profile, life, ticket, nil
 }
 
 // StoredBody returns the message in a payload that a Queue was given. It points into the payload.
 func StoredBody(payload []byte) ([]byte, error) {
-	m, _, _, err := parseStored(payload)
+	m, _, _, _, err := parseStored(payload)
 	return m.Body, err
 }

@@ -375,10 +375,11 @@ func FuzzParseStored(f *testing.F) {
 	f.Add(appendStored(nil, message("a", "u", nil), 1, 2))
 	f.Add([]byte{storedFormat})
 	f.Fuzz(func(t *testing.T, payload []byte) {
-		m, life, ticket, err := parseStored(payload)
+		m, profile, life, ticket, err := parseStored(payload)
 		if err != nil {
 			return
 		}
+		m.Profile = string(profile)
 		if again := appendStored(nil, &m, life, ticket); string(again) != string(payload) {
 			t.Errorf("%q became %q", payload, again)
 		}

@@ -19,22 +19,29 @@ type queue struct {
 // Append implements dispatch.Queue.
 func (q *queue) Append(ctx context.Context, payloads [][]byte, block bool) error {
 	for {
-		_, err := q.log.Append(payloads...)
-		var full *seglog.FullError
-		switch {
-		case err == nil:
+		if _, err := q.log.Append(payloads...); err == nil {
 			return nil
-		case errors.Is(err, seglog.ErrClosed):
-			return dispatch.ErrClosed
-		case !errors.As(err, &full):
+		} else if err = refusal(err, block); err != nil {
 			return err
-		case !block:
-			return dispatch.ErrQueueFull
 		}
 		if err := q.log.Wait(ctx, len(payloads), size(payloads)); err != nil {
 			return err
 		}
 	}
+}
+
+// refusal is why the log did not take messages, nil where it is to be waited for room.
+func refusal(err error, block bool) error {
+	var full *seglog.FullError
+	switch {
+	case errors.Is(err, seglog.ErrClosed):
+		return dispatch.ErrClosed
+	case !errors.As(err, &full):
+		return err
+	case !block:
+		return dispatch.ErrQueueFull
+	}
+	return nil
 }
 
 func size(payloads [][]byte) (n int64) {
