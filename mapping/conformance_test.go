@@ -53,7 +53,7 @@ func answer(settings, record map[string]any) (any, error) {
 		return nil, err
 	}
 	out, err := m.Resolve(record)
-	if any, anyErr := m.resolve(record); anyErr == nil && err != nil {
+	if any, anyErr := m.resolve(nil, record); anyErr == nil && err != nil {
 		return any, nil
 	}
 	if err == nil && out == nil {

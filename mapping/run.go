@@ -16,6 +16,7 @@ type run struct {
 	// unfinished says that the result may hold undefined values, half characters or infinite numbers, which finish has to see to.
 	unfinished bool
 	scratch    []byte
+	into       map[string]any // for the object that is the result, until it is made
 }
 
 // maxScratch bounds the buffer that a run keeps for the next record.

@@ -43,7 +43,7 @@ func (c *Client) Preview(dest *Destination, rec Record, ordinal int) Preview {
 }
 
 func (d *Destination) preview(rec Record, from origin) Preview {
-	drafts, skip := d.drafts(rec, from, nil)
+	drafts, skip := d.drafts(rec, from, nil, nil)
 	p := Preview{Skip: skip}
 	var h messageid.Hasher
 	for i := range drafts {

@@ -86,8 +86,9 @@ type draft struct {
 	err       error
 }
 
-// drafts runs a record through the destination's mappings.
-func (d *Destination) drafts(rec Record, from origin, out []draft) ([]draft, Skip) {
+// drafts runs a record through the destination's mappings. Where scratch is not nil the drafts do not keep their fields, for which it is
+// used.
+func (d *Destination) drafts(rec Record, from origin, out []draft, scratch map[string]any) ([]draft, Skip) {
 	if !d.enabled {
 		return out, SkipDisabled
 	}
@@ -100,7 +101,10 @@ func (d *Destination) drafts(rec Record, from origin, out []draft) ([]draft, Ski
 			continue
 		}
 		matched = true
-		dr := m.draft(rec, from.space)
+		dr := m.draft(rec, from.space, scratch)
+		if scratch != nil {
+			dr.fields = nil
+		}
 		if dr.err == nil {
 			dr.identify(out, rec, from)
 		}
@@ -130,12 +134,12 @@ func switchedOff(rec Record) bool {
 }
 
 // draft resolves the mapping against a record. Where the mapping names no Profile Space the message is for the given one.
-func (m *Mapping) draft(rec Record, space WriteKey) draft {
+func (m *Mapping) draft(rec Record, space WriteKey, scratch map[string]any) draft {
 	d := draft{mapping: m, mappingID: m.id, space: m.space}
 	if !m.hasSpace {
 		d.space = space
 	}
-	if d.fields, d.err = m.fields.Resolve(rec); d.err != nil {
+	if d.fields, d.err = m.fields.ResolveInto(scratch, rec); d.err != nil {
 		return d
 	}
 	var spaceErr error

@@ -35,6 +35,7 @@ type run struct {
 
 	// Only the reader uses these.
 	made   []draft
+	fields map[string]any // of one record after the other
 	body   []byte
 	hasher messageid.Hasher
 
