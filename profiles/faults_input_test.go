@@ -200,6 +200,7 @@ func TestFault64MessageIDs(t *testing.T) {
 		var told audit
 		client, server := newServed(t, func(c *profiles.Config) {
 			c.Linger = time.Hour // so that the first is still there when the second comes
+			c.Linger = time.Minute // so that the same message is there still when it comes again
 			c.Hooks.Outcome = told.hook
 			if dir != "" {
 				c.Spool = &spool.Config{Dir: dir}

