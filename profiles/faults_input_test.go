@@ -200,7 +200,6 @@ func TestFault64MessageIDs(t *testing.T) {
 		var told audit
 		client, server := newServed(t, func(c *profiles.Config) {
 			c.Linger = time.Hour // so that the first is still there when the second comes
-			c.Linger = time.Minute // so that the same message is there still when it comes again
 			c.Hooks.Outcome = told.hook
 			if dir != "" {
 				c.Spool = &spool.Config{Dir: dir}
@@ -252,11 +251,13 @@ func TestFault64MessageIDs(t *testing.T) {
 		seen := make(map[string]int)
 		for _, e := range server.Events() {
 			seen[e.MessageID]++
-			if e.Status != transporttest.EventKept || e.MessageID == "" || e.Name == "Other" {
+			// What a spool has read only after the first was delivered is sent again: the server knows it by its id.
+			again := dir != "" && e.Status == transporttest.EventDuplicate && e.MessageID == "twice"
+			if e.Status != transporttest.EventKept && !again || e.MessageID == "" || e.Name == "Other" && !again {
 				t.Errorf("the server has %+v", e)
 			}
 		}
-		if len(seen) != 6 || seen["twice"] != 1 || seen["a\"b\\c\nd\u2028"] != 1 {
+		if len(seen) != 6 || seen["twice"] == 0 || dir == "" && seen["twice"] != 1 || seen["a\"b\\c\nd\u2028"] != 1 {
 			t.Errorf("the server has these ids: %v", seen)
 		}
 	}
