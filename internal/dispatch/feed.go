@@ -77,7 +77,7 @@ func (d *Dispatcher) offerStored(ctx context.Context, m *Message, block bool) er
 		return err
 	}
 	d.mu.Lock()
-	ticket, err := d.claim(k, m)
+	ticket, err := d.claim(ctx, k, m)
 	d.mu.Unlock()
 	if err != nil {
 		return err
@@ -101,12 +101,12 @@ func (d *Dispatcher) offerStored(ctx context.Context, m *Message, block bool) er
 }
 
 // claim makes a claim on a message that is about to be appended, where somebody waits for it.
-func (d *Dispatcher) claim(k *keyState, m *Message) (uint64, error) {
+func (d *Dispatcher) claim(ctx context.Context, k *keyState, m *Message) (uint64, error) {
 	if d.closing {
 		return 0, ErrClosed
 	}
 	if d.isCanceled(m.Sink) {
-		return 0, context.Canceled
+		return 0, canceled(ctx)
 	}
 	if m.Unique > 0 {
 		if e := d.index[string(m.Body[m.IDStart:m.IDEnd])]; e != nil && e.sum != d.sum(m) {

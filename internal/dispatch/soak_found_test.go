@@ -309,3 +309,39 @@ func TestFaultIsToldToWhoHasJoined(t *testing.T) {
 		mine.is(t, "m", Rejected)
 	})
 }
+
+// A sink is canceled because its caller's time is over, while a message for it waits for room: the error is why the time is over.
+func TestOfferForACanceledSinkSaysWhy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := config(func(ctx context.Context, b *transport.Batch) transport.Result {
+			time.Sleep(time.Second)
+			return accept(ctx, b)
+		})
+		cfg.MaxMessages = 1
+		d := New(cfg)
+		offer(t, d, message("first", "u", nil))
+		sink, ctx := newNotes(), &overdue{Context: t.Context()}
+		time.AfterFunc(time.Second, func() {
+			ctx.over.Store(true)
+			d.CancelSink(sink)
+		})
+		if err := d.Offer(ctx, message("second", "u", sink), true); err != context.DeadlineExceeded {
+			t.Errorf("Offer says %v", err)
+		}
+		d.Forget(sink)
+		shutdown(t, d)
+	})
+}
+
+// overdue is a context whose end is heard of late, as when there is room at the same moment.
+type overdue struct {
+	context.Context
+	over atomic.Bool
+}
+
+func (c *overdue) Err() error {
+	if c.over.Load() {
+		return context.DeadlineExceeded
+	}
+	return nil
+}
