@@ -82,13 +82,19 @@ func (l *life) pour(n int) {
 	}
 }
 
-// burst offers messages for which a Shutdown that follows at once has no time.
+// burst offers messages for which a Shutdown that follows at once has no time, many of them twice.
 func (l *life) burst() {
 	q := newProducer(l, l.s.rng, 200)
 	defer q.dropSink()
-	for range 20 {
+	for range 50 {
 		p, m := q.compose()
-		o := q.register(p, m)
-		q.finish(o, l.d.Offer(context.Background(), m, false), true)
+		for range 1 + q.rng.IntN(2) {
+			o := q.register(p, m)
+			q.finish(o, l.d.Offer(context.Background(), m, false), true)
+			if m.Unique == 0 {
+				break
+			}
+			q.repeat(p)
+		}
 	}
 }

@@ -174,9 +174,9 @@ func (l *life) mustBeIdle() {
 		s.mu.Unlock()
 	}
 	d.mu.Lock()
-	armed := d.armed
+	runs := !d.armed.IsZero() || d.timer != nil && d.timer.Stop()
 	d.mu.Unlock()
-	if !armed.IsZero() {
+	if runs {
 		s.mu.Lock()
 		s.failf("nothing is queued, and a timer runs")
 		s.mu.Unlock()

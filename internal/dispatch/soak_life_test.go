@@ -120,11 +120,13 @@ func (l *life) play(until time.Time) {
 		}
 	}
 	switch n := s.rng.IntN(10); {
-	case s.store != nil && (n < 4 || l.number <= 2):
+	case s.store != nil && (l.number <= 2 || l.number > 3 && n < 4):
 		l.kill()
-	case l.number == 1:
+	case l.number == 1 || l.number == 3:
+		s.setStubborn(true)
 		l.burst()
 		l.finish(time.Millisecond)
+		s.setStubborn(false)
 	case n < 8:
 		l.finish(time.Duration(s.rng.Int64N(int64(30 * time.Second))))
 	default:
@@ -139,6 +141,12 @@ func (s *soak) rouse() {
 	s.calm = false
 }
 
+func (s *soak) setStubborn(on bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stubborn = on
+}
+
 // settleDown makes all go well, and waits until nothing is queued. Then there must be nothing left: no entry in any map, no goroutine
 // and no timer.
 func (l *life) settleDown() {
@@ -147,7 +155,10 @@ func (l *life) settleDown() {
 	s.calm, s.quiet = true, grants{}
 	s.mu.Unlock()
 	begin := time.Now()
-	for range 3 { // what comes while one Flush waits is for the next
+	for i := range 3 { // what comes while one Flush waits is for the next
+		if i > 0 {
+			time.Sleep(10 * time.Second)
+		}
 		ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
 		err := l.d.Flush(ctx)
 		cancel()
@@ -156,7 +167,6 @@ func (l *life) settleDown() {
 			s.failf("nothing fails, and a Flush of an hour says %v; %+v", err, l.d.Stats())
 			s.mu.Unlock()
 		}
-		time.Sleep(10 * time.Second)
 	}
 	// A hook that blocked, a pause that was asked for, a key that was refused, and then what was queued at the rate.
 	if took := time.Since(begin); took > longestHook+2*transport.MaxRetryAfter+10*time.Minute {
@@ -164,6 +174,7 @@ func (l *life) settleDown() {
 		s.failf("nothing fails, and it takes %v to deliver what is queued", took)
 		s.mu.Unlock()
 	}
+	l.pour(4) // which linger, and then do not
 	synctest.Wait()
 	l.mustBeIdle()
 }
@@ -200,11 +211,9 @@ func (l *life) finish(wait time.Duration) {
 	s, begin := l.s, time.Now()
 	ctx, cancel := context.WithTimeout(context.Background(), wait)
 	defer cancel()
-	s.mu.Lock()
-	canceled := l.told(Canceled)
-	s.mu.Unlock()
+	canceled := l.d.Stats().Canceled
 	left := l.d.Shutdown(ctx)
-	if took := time.Since(begin); took > wait+abortGrace {
+	if took := time.Since(begin); took > wait+100*time.Millisecond {
 		s.mu.Lock()
 		s.failf("a Shutdown that had %v took %v", wait, took)
 		s.mu.Unlock()
@@ -229,7 +238,12 @@ func (l *life) finish(wait time.Duration) {
 	}
 	s.mu.Unlock()
 	l.bringOut()
-	l.checkOutcomes(left, canceled)
+	if canceled = l.d.Stats().Canceled - canceled; left.Unreported == 0 && canceled != left.Canceled && !l.canceledSince(begin) {
+		s.mu.Lock()
+		s.failf("Shutdown says that it canceled %d messages, and they were %d", left.Canceled, canceled)
+		s.mu.Unlock()
+	}
+	l.checkOutcomes(left)
 }
 
 // bringOut waits until all that belonged to the life has ended, and holds that no goroutine is left.

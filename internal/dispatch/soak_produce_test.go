@@ -152,6 +152,7 @@ func (q *producer) register(p *parcel, m *Message) *offering {
 	o := &offering{p: p, done: make(chan struct{})}
 	p.offers = append(p.offers, o)
 	q.l.offered = append(q.l.offered, o)
+	m.Sink, m.Token = nil, 0
 	if q.rng.IntN(4) == 0 && !q.groups {
 		return o
 	}
@@ -209,6 +210,13 @@ func (q *producer) finish(o *offering, err error, stored bool) {
 	case !errors.Is(err, ErrClosed) && !errors.Is(err, context.Canceled) && !errors.Is(err, errDisk):
 		s.failf("Offer: %v", err)
 	}
+}
+
+// repeat makes a note that a message is offered again.
+func (q *producer) repeat(p *parcel) {
+	q.l.s.mu.Lock()
+	defer q.l.s.mu.Unlock()
+	p.again = true
 }
 
 func (q *producer) dropSink() {

@@ -140,6 +140,8 @@ func (s *soak) times(what string) int {
 func (s *soak) meets(key transport.WriteKey) string {
 	k := s.sky
 	switch {
+	case s.stubborn && !s.calm && s.chance.IntN(2) == 0:
+		return skyDeaf
 	case s.calm || s.chance.Float64() >= k.share, k.key != (transport.WriteKey{}) && k.key != key:
 		return skyClear
 	case k.kind == skyStorm:

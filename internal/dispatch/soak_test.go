@@ -83,20 +83,21 @@ type soak struct {
 	mine  atomic.Int64
 
 	// mu guards what follows, and lives, sinks, parcels and queues. Nothing else is locked while it is held.
-	mu      sync.Mutex
-	chance  *rand.Rand // of what happens in goroutines
-	sky     sky
-	calm    bool // nothing fails, and nobody produces but for the test itself
-	parcels map[string]*parcel
-	next    map[string]int // by profile: the number of its next message
-	last    map[string]int // by profile: the number of the last message that the server got
-	bucket  grants         // of a server that has a limit, and quiet while it is calm
-	quiet   grants
-	lives   int
-	kills   int
-	life    *life // the present one
-	seen    map[string]int
-	errors  int
+	mu       sync.Mutex
+	chance   *rand.Rand // of what happens in goroutines
+	sky      sky
+	stubborn bool // requests do not end when they should
+	calm     bool // nothing fails, and nobody produces but for the test itself
+	parcels  map[string]*parcel
+	next     map[string]int // by profile: the number of its next message
+	last     map[string]int // by profile: the number of the last message that the server got
+	bucket   grants         // of a server that has a limit, and quiet while it is calm
+	quiet    grants
+	lives    int
+	kills    int
+	life     *life // the present one
+	seen     map[string]int
+	errors   int
 }
 
 func newSoak(t *testing.T, seed uint64) *soak {
