@@ -252,7 +252,7 @@ func (w *soakWorld) Deliver(ctx context.Context, b *transport.Batch) transport.R
 // changeWeather lets troubles come and go.
 func (w *soakWorld) changeWeather(done chan struct{}) {
 	troubles := []string{"5xx", "429", "taken, no answer", "hang", "401", "outage"}
-	for w.wait(done, 8*time.Minute) {
+	for w.wait(done, 4*time.Minute) {
 		w.set(func() {
 			if w.trouble = ""; w.chance.IntN(2) == 0 {
 				w.trouble = troubles[w.chance.IntN(len(troubles))]

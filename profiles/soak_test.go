@@ -368,7 +368,7 @@ func (w *soakWorld) wait(done chan struct{}, most time.Duration) bool {
 func soakSource(t *testing.T, rng *rand.Rand, rows []string, from int, failAt int) iter.Seq2[profiles.Record, error] {
 	return func(yield func(profiles.Record, error) bool) {
 		for i := from; i < len(rows); i++ {
-			if rng.IntN(8) == 0 {
+			if rng.IntN(3) == 0 {
 				time.Sleep(time.Duration(rng.IntN(20)) * time.Second)
 			}
 			if i == failAt {
