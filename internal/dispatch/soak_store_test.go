@@ -219,7 +219,7 @@ func (o *openQueue) write(ctx context.Context, payloads [][]byte, block bool) (*
 	g := &group{from: len(o.q.all)}
 	for _, payload := range payloads {
 		o.q.add(slices.Clone(payload))
-		m, _, _, _ := parseStored(payload)
+		m, _, _, _, _ := parseStored(payload)
 		if id := idOf(m.Body); s.store.since[id].IsZero() {
 			s.store.since[id] = time.Now()
 		}
@@ -315,7 +315,7 @@ func spring(trap *chan struct{}) {
 
 // checkDone holds that nothing is forgotten that has no outcome. The lock is held.
 func (l *life) checkDone(m Stored) {
-	msg, _, _, err := parseStored(m.Payload)
+	msg, _, _, _, err := parseStored(m.Payload)
 	if err != nil {
 		l.unreadable++
 		return
