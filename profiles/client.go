@@ -91,7 +91,10 @@ func (c *Client) open(key WriteKey) error {
 	if key.IsZero() {
 		return nil
 	}
-	return c.dispatcher.Open(key)
+	if err := c.dispatcher.Open(key); !errors.Is(err, dispatch.ErrClosed) {
+		return err
+	}
+	return ErrClosed
 }
 
 // Send delivers one action to the client's own Profile Space and waits for its outcome, without lingering: it may wait for a

@@ -34,7 +34,7 @@ type Limiter struct {
 	events   *rate.Limiter // nil where there is no limit
 	requests *rate.Limiter
 	latest   time.Time // the latest time that Reserve was told
-	floor    time.Time // until when waits that were granted at an earlier rate last
+	floor    time.Time // when the last request that was let through may go
 	adaptive bool
 	learner  learner // used where adaptive
 }
@@ -85,19 +85,18 @@ func (l *Limiter) Reserve(now time.Time, events int) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now = l.advance(now)
-	wait := take(l.requests, now, 1)
-	// Events of a rate that was changed since are granted until floor; those of the new rate begin there.
-	begin := now
-	if begin.Before(l.floor) {
-		begin = l.floor
+	// Nothing goes before what was let through earlier. Tokens are taken at the time of the request: those that are taken while it
+	// waits for the other bucket would fill up again meanwhile.
+	at := now
+	if at.Before(l.floor) {
+		at = l.floor
 	}
-	owed := begin.Sub(now)
-	if more := take(l.events, begin, events); more > math.MaxInt64-owed {
-		owed = math.MaxInt64
-	} else {
-		owed += more
-	}
-	return max(wait, owed)
+	wait := max(lacking(l.requests, at, 1), lacking(l.events, at, events))
+	at = at.Add(min(wait, math.MaxInt64-at.Sub(now)))
+	take(l.requests, at, 1)
+	take(l.events, at, events)
+	l.floor = at
+	return at.Sub(now)
 }
 
 // MaxBatch returns how many events a request should carry at most: a quarter of a second's, so that one batch is never more than
@@ -154,9 +153,6 @@ func (l *Limiter) setEvents(now time.Time, perSecond float64) {
 	if now.Before(l.floor) {
 		now = l.floor
 	}
-	if l.events != nil {
-		now = now.Add(take(l.events, now, 0))
-	}
 	l.floor = now
 	if l.events == nil || math.IsInf(perSecond, 1) {
 		l.events = newBucket(perSecond)
@@ -193,18 +189,28 @@ func bucketSize(perSecond float64) int {
 	return int(min(max(perSecond/4, 1), maxBurst))
 }
 
-// take takes n tokens at once, and returns how long it is until the bucket owes nothing. rate.Limiter refuses to give more than
-// its burst, so that for a larger n the burst is raised for the one call: filling it up again is bounded as before.
-func take(b *rate.Limiter, now time.Time, n int) time.Duration {
+// lacking returns how long it takes from now on until a bucket has n tokens. A bucket that does not hold so many does until take.
+func lacking(b *rate.Limiter, now time.Time, n int) time.Duration {
 	if b == nil {
 		return 0
 	}
-	burst := b.Burst()
-	if n = max(n, 0); n <= burst {
-		return b.ReserveN(now, n).DelayFrom(now)
+	if n > b.Burst() {
+		b.SetBurstAt(now, n)
 	}
-	b.SetBurstAt(now, n)
-	wait := b.ReserveN(now, n).DelayFrom(now)
-	b.SetBurstAt(now, burst)
-	return wait
+	wait := math.Ceil((float64(n) - b.TokensAt(now)) / float64(b.Limit()) * 1e9)
+	if wait >= math.MaxInt64 {
+		return math.MaxInt64
+	}
+	return time.Duration(max(wait, 0))
+}
+
+// take takes n tokens that a bucket has at that time.
+func take(b *rate.Limiter, at time.Time, n int) {
+	if b == nil {
+		return
+	}
+	b.ReserveN(at, max(n, 0))
+	if burst := bucketSize(float64(b.Limit())); b.Burst() > burst {
+		b.SetBurstAt(at, burst)
+	}
 }

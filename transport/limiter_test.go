@@ -300,3 +300,35 @@ func BenchmarkLimiterReserve(b *testing.B) {
 		l.Reserve(now, 250)
 	}
 }
+
+// Where both rates bind, neither is passed: what is taken from one bucket while the other is waited for must not fill up again before the
+// request goes.
+func TestLimiterHoldsBothRates(t *testing.T) {
+	const events, requests, batch = 20, 5, 5
+	l, err := NewLimiter(LimiterConfig{EventsPerSecond: events, RequestsPerSecond: requests})
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	var at []time.Duration // of each request
+	var n []int
+	passed := time.Duration(0)
+	for i := range 200 {
+		size := batch
+		if i/20%2 == 0 {
+			size = 1 // then it is the requests that bind
+		}
+		passed += l.Reserve(now.Add(passed), size)
+		at, n = append(at, passed), append(n, size)
+		for from, sum := i, 0; from >= 0; from-- {
+			sum += n[from]
+			w := (at[i] - at[from]).Seconds()
+			if most := events*w + events/4; float64(sum) > most+0.01 {
+				t.Fatalf("request %d: %d events in %v s, and at most %v may be", i, sum, w, most)
+			}
+			if most := requests*w + 1.25; float64(i-from+1) > most+0.01 {
+				t.Fatalf("request %d: %d requests in %v s, and at most %v may be", i, i-from+1, w, most)
+			}
+		}
+	}
+}

@@ -99,7 +99,7 @@ func (d *Dispatcher) Submit(ctx context.Context, m *Message) error {
 			return err
 		}
 	}
-	ticket, err := d.claim(k, m)
+	ticket, err := d.claim(ctx, k, m)
 	if err != nil {
 		return err
 	}

@@ -114,7 +114,7 @@ func (d *Dispatcher) part(b *batch, i int, gone *[]*batch) {
 	}
 	alone := newBatch(b.wire.WriteKey, b.epoch)
 	alone.shared = true
-	alone.attempts, alone.last, alone.ambiguous = b.attempts, b.last, b.ambiguous
+	alone.attempts, alone.last, alone.fault, alone.ambiguous = b.attempts, b.last, b.fault, b.ambiguous
 	for _, j := range leave {
 		alone.wire.Append(b.wire.Message(i))
 		alone.metas = append(alone.metas, meta{sink: j.sink, token: j.token, place: j.place, profile: m.profile, idStart: m.idStart, idEnd: m.idEnd})

@@ -30,7 +30,11 @@ func (d *Dispatcher) conclude(l *lane, b *batch, info AttemptInfo) {
 	}
 	delete(d.flying, b) // from here on it is not the transport that a shutdown would wait for
 	b.last = info.Result
-	d.observe(b, info, time.Now())
+	now := time.Now()
+	d.observe(b, info, now)
+	if r := info.Result; r.Class == transport.Retry && r.RetryAfter > 0 && !d.aborted && d.gate.pause(now, r.RetryAfter) { // before any hook
+		d.stats.Pauses++
+	}
 	if d.cfg.Attempt == nil {
 		d.decide(l, b)
 		return
@@ -106,8 +110,11 @@ func (d *Dispatcher) end(g grave, notBuried error) {
 	d.endCounted(g, notBuried)
 }
 
+// endCounted returns when all have been told. That is done by another goroutine, for the observer may end it.
 func (d *Dispatcher) endCounted(g grave, notBuried error) {
-	d.tell(g.batch, g.status, notBuried, func() {
+	told := make(chan struct{})
+	go d.tell(g.batch, g.status, notBuried, func() {
+		defer close(told)
 		d.done(g.key, g.batch, g.status)
 		d.mu.Lock()
 		defer d.mu.Unlock()
@@ -116,6 +123,7 @@ func (d *Dispatcher) endCounted(g grave, notBuried error) {
 		d.pump(time.Now())
 		d.ended()
 	})
+	<-told
 }
 
 // release lets the next batch of a lane go.
@@ -194,11 +202,7 @@ func (d *Dispatcher) retry(l *lane, b *batch, r transport.Result, now time.Time)
 	}
 	d.budget.failed(r.Status == 429)
 	var wait time.Duration
-	if r.RetryAfter > 0 {
-		if d.gate.pause(now, r.RetryAfter) {
-			d.stats.Pauses++
-		}
-	} else {
+	if r.RetryAfter <= 0 {
 		b.backoffs++
 		wait = backoff(b.backoffs)
 	}

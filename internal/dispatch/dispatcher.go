@@ -159,7 +159,7 @@ func (d *Dispatcher) Offer(ctx context.Context, m *Message, block bool) error {
 	}
 	if d.isCanceled(m.Sink) {
 		d.room.give(1, cost)
-		return context.Canceled
+		return canceled(ctx)
 	}
 	var e *entry
 	if m.Unique > 0 {
@@ -174,6 +174,14 @@ func (d *Dispatcher) Offer(ctx context.Context, m *Message, block bool) error {
 	d.epoch.pending++
 	d.admit(m, e, profile)
 	return nil
+}
+
+// canceled is why a message of a canceled sink is refused: what ended ctx, where that is why the sink was canceled.
+func canceled(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return context.Canceled
 }
 
 // waitForRoom lets go of the lock while it waits. Once it has returned nil the room is taken.

@@ -80,3 +80,15 @@ func (d *Dispatcher) hurry(now time.Time) {
 	}
 	d.pump(now)
 }
+
+// lingers tells whether a batch waits for more messages.
+func (d *Dispatcher) lingers() bool {
+	for _, k := range d.keys {
+		for _, l := range k.lanes {
+			if l != nil && l.open != nil && !l.urgent {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -9,8 +9,12 @@ import (
 	"github.com/segmentprofiles/segmentprofiles-go/transport"
 )
 
-// feedBytes is how much of a queue is read at once.
-const feedBytes = 256 << 10
+const (
+	// feedBytes is how much of a queue is read at once.
+	feedBytes = 256 << 10
+	// feedAgain is when it is read again after that has failed.
+	feedAgain = time.Second
+)
 
 // stored is the part of a keyState that is about its queue in the store. Dispatcher.mu guards it, but for opening.
 type stored struct {
@@ -22,6 +26,7 @@ type stored struct {
 	carry   []Stored            // read, and waiting for room
 	hungry  bool                // there may be more in the queue
 	feeding bool                // a goroutine reads it
+	again   time.Time           // not before this, for reading it has failed
 	flying  int                 // batches of the key that are with an attempt, or being told
 	evicted bool                // messages were let go of that are in the queue still: it is read again once nothing flies
 	low     uint64              // from this number on
@@ -72,7 +77,7 @@ func (d *Dispatcher) offerStored(ctx context.Context, m *Message, block bool) er
 		return err
 	}
 	d.mu.Lock()
-	ticket, err := d.claim(k, m)
+	ticket, err := d.claim(ctx, k, m)
 	d.mu.Unlock()
 	if err != nil {
 		return err
@@ -96,12 +101,12 @@ func (d *Dispatcher) offerStored(ctx context.Context, m *Message, block bool) er
 }
 
 // claim makes a claim on a message that is about to be appended, where somebody waits for it.
-func (d *Dispatcher) claim(k *keyState, m *Message) (uint64, error) {
+func (d *Dispatcher) claim(ctx context.Context, k *keyState, m *Message) (uint64, error) {
 	if d.closing {
 		return 0, ErrClosed
 	}
 	if d.isCanceled(m.Sink) {
-		return 0, context.Canceled
+		return 0, canceled(ctx)
 	}
 	if m.Unique > 0 {
 		if e := d.index[string(m.Body[m.IDStart:m.IDEnd])]; e != nil && e.sum != d.sum(m) {
@@ -123,8 +128,12 @@ func (d *Dispatcher) feed(k *keyState) {
 	if k.queue == nil || k.feeding || d.aborted || !d.room.fits(metaBytes) {
 		return
 	}
+	now := time.Now()
+	if k.again.After(now) {
+		return
+	}
 	if k.evicted {
-		if k.flying > 0 || k.failing.After(time.Now()) {
+		if k.flying > 0 || k.failing.After(now) {
 			return
 		}
 		k.evicted = false
@@ -146,15 +155,20 @@ func (d *Dispatcher) feedAll() {
 	}
 }
 
-// nextAsk returns when the first of the keys whose messages were let go of is asked again, zero where none is. Once that time has come
-// it is what flies, or room, that is waited for, and both look at the queues by themselves.
+// nextAsk returns when the first of the keys whose messages were let go of is asked again, or the first of the queues read again that
+// could not be, zero where none is. Once that time has come it is what flies, or room, that is waited for, and both look at the queues by
+// themselves.
 func (d *Dispatcher) nextAsk(now time.Time) (first time.Time) {
 	if d.cfg.Store == nil {
 		return first
 	}
 	for _, k := range d.keys {
-		if k.evicted && k.failing.After(now) && (first.IsZero() || k.failing.Before(first)) {
-			first = k.failing
+		at := k.again
+		if k.evicted && k.failing.After(at) {
+			at = k.failing
+		}
+		if at.After(now) && (first.IsZero() || at.Before(first)) {
+			first = at
 		}
 	}
 	return first
@@ -188,17 +202,32 @@ func (d *Dispatcher) runFeeder(k *keyState) {
 		lost := d.load(k, read)
 		if err != nil {
 			d.stats.StoreErrors++
-			k.hungry = true // the next Offer, or room, tries again
+			k.hungry, k.again = true, time.Now().Add(feedAgain)
 		}
 		stop := err != nil || d.aborted || k.evicted || len(k.carry) > 0 || len(read) == 0 && !k.hungry
 		if stop {
 			k.feeding = false
+		}
+		if err != nil {
+			d.pump(time.Now()) // sets the timer
+		}
+		if len(lost) > 0 {
+			k.flying++ // they are not to be read again before they are done, and a shutdown waits for that
+			d.appending++
+			d.mu.Unlock()
+			k.queue.Done(lost)
+			d.mu.Lock()
+			k.flying--
+			d.appending--
+			d.wakeFlush()
+			if k.evicted && k.hungry {
+				d.feed(k)
+			}
+		}
+		if stop {
 			d.ended()
 		}
 		d.mu.Unlock()
-		if len(lost) > 0 {
-			k.queue.Done(lost)
-		}
 		if stop {
 			return
 		}
@@ -208,6 +237,12 @@ func (d *Dispatcher) runFeeder(k *keyState) {
 // load puts messages that were read into their lanes. Those for which there is no room stay in carry. It returns the numbers of those
 // that cannot be, or need not be.
 func (d *Dispatcher) load(k *keyState, read []Stored) (lost []uint64) {
+	ended := make(map[Status]*batch) // those that end at once
+	defer func() {
+		for status, b := range ended {
+			d.endBatches(k, []*batch{b}, status)
+		}
+	}()
 	for i := range read {
 		if d.aborted || k.evicted { // what was read is read again
 			k.hungry = true
@@ -231,16 +266,19 @@ func (d *Dispatcher) load(k *keyState, read []Stored) (lost []uint64) {
 		}
 		if !d.room.take(len(m.Body) + metaBytes) {
 			k.carry, k.hungry = read[i:], true
+			if d.lingers() { // no batch gets any fuller while there is no room
+				d.hurry(time.Now())
+			}
 			return lost
 		}
 		delete(k.claims, m.ticket)
-		d.loadOne(k, &m, maphash.Bytes(d.seed, profile))
+		d.loadOne(k, &m, maphash.Bytes(d.seed, profile), ended)
 	}
 	return lost
 }
 
-// loadOne admits a stored message, for which room is taken. profile is the hash of its profile.
-func (d *Dispatcher) loadOne(k *keyState, m *Message, profile uint64) {
+// loadOne admits a stored message, for which room is taken, or adds it to those that have ended. profile is the hash of its profile.
+func (d *Dispatcher) loadOne(k *keyState, m *Message, profile uint64, ended map[Status]*batch) {
 	var status Status
 	var e *entry
 	if d.cfg.MaxAge > 0 && time.Since(m.at) > d.cfg.MaxAge {
@@ -264,12 +302,15 @@ func (d *Dispatcher) loadOne(k *keyState, m *Message, profile uint64) {
 		d.admit(m, e, profile)
 		return
 	}
-	b := newBatch(m.Key, d.epoch)
+	b := ended[status]
+	if b == nil {
+		b = newBatch(m.Key, d.epoch)
+		ended[status] = b
+	}
 	b.add(m, nil, profile)
 	if status == Rejected {
 		b.last = transport.Result{Class: transport.Final, Err: ErrConflict}
 	}
-	d.endBatches(k, []*batch{b}, status)
 }
 
 // done tells the store that the messages of a batch have ended. No lock is held.
@@ -368,6 +409,9 @@ func (d *Dispatcher) letLanesGo(k *keyState, now time.Time) {
 		}
 		l.sealed = nil
 		d.schedule(l, now)
+	}
+	for sink := range d.canceled { // what was on the wire when its sink was canceled does not go again
+		d.abandonClaims(k, sink, Canceled)
 	}
 }
 
