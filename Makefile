@@ -24,9 +24,11 @@ fuzz:
 bugs:
 	.ci/bugs
 
-# The long versions of the segment log's crash tests.
+# The long versions of the tests of durability: kills and power cuts of the segment log, days of a queue's and a client's life.
 durable:
 	go test ./internal/seglog -timeout 2h -kills=1000 -cuts=100000
+	go test ./internal/dispatch -run TestFault79 -timeout 2h -soak=1000
+	go test ./profiles -run TestFault79 -timeout 2h -soak=300
 
 ci:
 	.ci/run

@@ -25,7 +25,8 @@ type Outcome struct {
 	Space WriteKey
 	// Mapping is the id of the mapping that gave the message, empty for a typed action.
 	Mapping string
-	// Attempts is how many attempts were made with the message, and HTTPStatus what the last of them was answered; 0 without one.
+	// Attempts is how many attempts were made with the message, and HTTPStatus what the last of them was answered; 0 without one. With
+	// a spool, attempts count from when the message was last read from there.
 	// A message that was Rejected because its key had just been refused was not sent for that: see Rejected in the package comment.
 	Attempts, HTTPStatus int
 	// Ambiguous is true where a message that is not Accepted may have been taken all the same: a request with it broke off.
@@ -37,6 +38,8 @@ type Outcome struct {
 	message func() []byte
 	// class is that of the answer that ended it.
 	class transport.Class
+	// unburied is true where its dead letter should have been kept, and is not.
+	unburied bool
 }
 
 // Message returns the wire message of an outcome that is not Accepted, for a dead-letter file: one JSON object, or nil where
@@ -122,6 +125,7 @@ func outcomeOf(s *dispatch.Settlement, id string) Outcome {
 	}
 	if s.NotBuried != nil {
 		cause = fmt.Errorf("%w; %w", cause, s.NotBuried)
+		o.unburied = true
 	}
 	o.Err = &Error{Status: o.Status, MessageID: o.MessageID, Err: cause}
 	body := bytes.Clone(s.Body)

@@ -24,14 +24,15 @@ type RecordOutcome struct {
 
 // Done tells whether the record is done with, so that a checkpoint may move past it: it was accepted or skipped, or is at fault
 // itself (Invalid, or Rejected for what it holds), or it is safe in a spool (Kept). It is false where the record should be read again in a later run: it was
-// Canceled or Exhausted, or Rejected because the write key or the endpoint is not accepted.
+// Canceled or Exhausted, or Rejected because the write key or the endpoint is not accepted, or Rejected and its dead letter could not be
+// kept.
 func (o RecordOutcome) Done() bool {
 	for _, m := range o.Outcomes {
 		switch m.Status {
 		case Canceled, Exhausted, Pending:
 			return false
 		case Rejected:
-			if m.class == transport.Credentials || m.class == transport.Configuration {
+			if m.unburied || m.class == transport.Credentials || m.class == transport.Configuration {
 				return false
 			}
 		}

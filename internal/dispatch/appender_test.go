@@ -141,6 +141,13 @@ func TestCancelSinkOfSubmittedMessages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := config(accept)
 		cfg.Store = newMemStore()
+		var mu sync.Mutex
+		seen := make(map[string]Status)
+		cfg.Observer = func(s *Settlement) {
+			mu.Lock()
+			defer mu.Unlock()
+			seen[s.ID()] = s.Status
+		}
 		d := New(cfg)
 		sink := new(tokens)
 		submit(t, d, t.Context(), sink, 0, 100)
@@ -156,8 +163,11 @@ func TestCancelSinkOfSubmittedMessages(t *testing.T) {
 		if got := sink.counts(t); got[Canceled] != 100 {
 			t.Errorf("the messages ended as %v", got)
 		}
-		if s := d.Stats(); s.Accepted != 0 || s.Stored != 0 {
+		if s := d.Stats(); s.Accepted != 0 || s.Stored != 0 || s.Canceled != 100 {
 			t.Errorf("stats %+v", s)
+		}
+		if len(seen) != 100 || seen["0"] != Canceled || seen["99"] != Canceled {
+			t.Errorf("the observer was told of %d messages", len(seen))
 		}
 		if k := d.keys[testKey]; len(k.claims)+len(k.dropped) != 0 {
 			t.Errorf("%d claims and %d dropped tickets are left", len(k.claims), len(k.dropped))

@@ -255,12 +255,9 @@ func (d *Dispatcher) load(k *keyState, read []Stored) (lost []uint64) {
 			continue
 		}
 		m.Key, m.seq, m.at = k.key, read[i].Seq, read[i].At
+		dropped := false
 		if life == d.life && ticket != 0 {
-			if _, dropped := k.dropped[ticket]; dropped {
-				delete(k.dropped, ticket)
-				lost = append(lost, m.seq)
-				continue
-			}
+			_, dropped = k.dropped[ticket]
 			c := k.claims[ticket]
 			m.Sink, m.Token, m.Urgent, m.ticket = c.sink, c.token, c.urgent, ticket
 		}
@@ -272,16 +269,21 @@ func (d *Dispatcher) load(k *keyState, read []Stored) (lost []uint64) {
 			return lost
 		}
 		delete(k.claims, m.ticket)
-		d.loadOne(k, &m, maphash.Bytes(d.seed, profile), ended)
+		delete(k.dropped, m.ticket)
+		d.loadOne(k, &m, maphash.Bytes(d.seed, profile), dropped, ended)
 	}
 	return lost
 }
 
 // loadOne admits a stored message, for which room is taken, or adds it to those that have ended. profile is the hash of its profile.
-func (d *Dispatcher) loadOne(k *keyState, m *Message, profile uint64, ended map[Status]*batch) {
+// One that was dropped was canceled before it was read: its sink has been told, and the observer is told now.
+func (d *Dispatcher) loadOne(k *keyState, m *Message, profile uint64, dropped bool, ended map[Status]*batch) {
 	var status Status
 	var e *entry
-	if d.cfg.MaxAge > 0 && time.Since(m.at) > d.cfg.MaxAge {
+	if dropped {
+		status = Canceled
+		d.stats.Canceled-- // it was counted when it was dropped
+	} else if d.cfg.MaxAge > 0 && time.Since(m.at) > d.cfg.MaxAge {
 		status = Exhausted
 	} else if m.Unique > 0 {
 		id, sum := string(m.Body[m.IDStart:m.IDEnd]), d.sum(m)
