@@ -54,6 +54,7 @@ func TestFault33WallClockIsPutBackOrForward(t *testing.T) {
 				time.Sleep(c.first)
 				first = newTrial(t, server, dir, aged)
 				first.start(20)
+				waitFor(t, func() bool { return first.client.Stats().Stored == each(20) })
 				first.requireLeft(0, each(20))
 				first.requireFault(transporttest.FaultStatus)
 			})

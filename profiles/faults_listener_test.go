@@ -90,13 +90,15 @@ func readRequest(conn net.Conn) (*http.Request, bool) {
 	return r, err == nil
 }
 
-// answerRaw reads a request, answers with bytes of no matter what protocol, and ends the connection.
-func answerRaw(conn *net.TCPConn, raw string) {
-	if _, ok := readRequest(conn); ok {
-		_, _ = io.WriteString(conn, raw)
-		_ = conn.CloseWrite()
-		_, _ = io.Copy(io.Discard, conn)
+// answerRaw reads a request, answers with bytes of no matter what protocol, and ends the connection. It tells whether a request came.
+func answerRaw(conn *net.TCPConn, raw string) bool {
+	if _, ok := readRequest(conn); !ok {
+		return false
 	}
+	_, _ = io.WriteString(conn, raw)
+	_ = conn.CloseWrite()
+	_, _ = io.Copy(io.Discard, conn)
+	return true
 }
 
 // before puts a handler before the server and returns its base URL. The handler calls next to let the server answer.

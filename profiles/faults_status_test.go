@@ -342,7 +342,7 @@ func TestFault18Redirects(t *testing.T) {
 					r.require(ends{rejected: each(10)})
 				} else {
 					r.start(10)
-					waitFor(t, func() bool { return r.client.Stats().Attempts > 0 })
+					waitFor(t, func() bool { s := r.client.Stats(); return s.Attempts > 0 && s.Stored == each(10) })
 					r.requireLeft(0, each(10))
 				}
 				if n := redirects.Load(); n == 0 || n > 2*profiles.DefaultLanes {
