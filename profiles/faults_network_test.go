@@ -204,16 +204,18 @@ func TestFault20AnswersThatAreNoAnswers(t *testing.T) {
 			if n > len(garbage) {
 				return false
 			}
-			given.Add(1)
-			answerRaw(conn, garbage[n-1])
+			if answerRaw(conn, garbage[n-1]) {
+				given.Add(1)
+			}
 			return true
 		})
 		r := newTrial(t, server, dir, func(c *profiles.Config) { c.Endpoint, c.Lanes = url, 16 })
 		r.deliver(100)
 		r.require(ends{accepted: each(100)})
 		r.requireCounted(ends{accepted: each(100)})
-		if s := r.client.Stats(); int(given.Load()) != len(garbage) || s.Ambiguous == 0 || s.Ambiguous > len(garbage) { // a connection may end before the request is written
-			t.Errorf("%d answers of garbage, %d attempts are ambiguous", given.Load(), s.Ambiguous)
+		// A connection that net/http made and then had no use for has had none.
+		if n := int(given.Load()); n < len(garbage)/2 || r.client.Stats().Ambiguous != n {
+			t.Errorf("%d answers of garbage, %d attempts are ambiguous", n, r.client.Stats().Ambiguous)
 		}
 		if got := server.Stats().Statuses; got[206] != 1 || got[600] != 1 || got[999] != 1 {
 			t.Errorf("the server answered %v", got)
@@ -455,7 +457,7 @@ func TestFault26Certificates(t *testing.T) {
 			r.require(ends{rejected: each(100)})
 		} else {
 			r.start(100)
-			waitFor(t, func() bool { return r.client.Stats().Attempts > 0 })
+			waitFor(t, func() bool { s := r.client.Stats(); return s.Attempts > 0 && s.Stored == each(100) })
 			r.requireLeft(0, each(100))
 		}
 		if n := handshakes.Load(); n == 0 || n > 2*profiles.DefaultLanes {
@@ -514,7 +516,7 @@ func TestFault27Proxy(t *testing.T) {
 					r.require(ends{rejected: each(100)})
 				} else {
 					r.start(100)
-					waitFor(t, func() bool { return refused.Load() > 0 })
+					waitFor(t, func() bool { return refused.Load() > 0 && r.client.Stats().Stored == each(100) })
 					r.requireLeft(0, each(100))
 				}
 				if n := refused.Load(); n == 0 || n > 2*profiles.DefaultLanes {
