@@ -90,15 +90,11 @@ func readRequest(conn net.Conn) (*http.Request, bool) {
 	return r, err == nil
 }
 
-// answerRaw reads a request, answers with bytes of no matter what protocol, and ends the connection. It tells whether a request came.
-func answerRaw(conn *net.TCPConn, raw string) bool {
-	if _, ok := readRequest(conn); !ok {
-		return false
-	}
+// answerRaw answers with bytes of no matter what protocol, and ends the connection.
+func answerRaw(conn *net.TCPConn, raw string) {
 	_, _ = io.WriteString(conn, raw)
 	_ = conn.CloseWrite()
 	_, _ = io.Copy(io.Discard, conn)
-	return true
 }
 
 // before puts a handler before the server and returns its base URL. The handler calls next to let the server answer.
