@@ -246,28 +246,45 @@ func appendTime(dst []byte, t time.Time) []byte {
 // appendStamp appends the member timestamp, in UTC and always of the same length, to the microsecond: a message is not valid at one time and
 // too large at another.
 func appendStamp(dst []byte, t time.Time) []byte {
-	t = t.UTC()
-	year, month, day := t.Date()
-	hour, minute, second := t.Clock()
-	dst = append(dst, `"timestamp":"`...)
-	dst = append(appendDigits(dst, year, 4), '-')
-	dst = append(appendDigits(dst, int(month), 2), '-')
-	dst = append(appendDigits(dst, day, 2), 'T')
-	dst = append(appendDigits(dst, hour, 2), ':')
-	dst = append(appendDigits(dst, minute, 2), ':')
-	dst = append(appendDigits(dst, second, 2), '.')
-	dst = appendDigits(dst, t.Nanosecond()/1000, 6)
-	return append(dst, `Z"`...)
+	const form = `"timestamp":"0000-00-00T00:00:00.000000Z"`
+	seconds := t.Unix() // not negative, see inRange
+	year, month, day := civil(int(seconds / (24 * 3600)))
+	second := int(seconds % (24 * 3600))
+	n := len(dst) + len(`"timestamp":"`)
+	dst = append(dst, form...)
+	text := dst[n:]
+	setDigits(text[0:4], year)
+	setDigits(text[5:7], month)
+	setDigits(text[8:10], day)
+	setDigits(text[11:13], second/3600)
+	setDigits(text[14:16], second/60%60)
+	setDigits(text[17:19], second%60)
+	setDigits(text[20:26], t.Nanosecond()/1000)
+	return dst
 }
 
-// appendDigits appends n in so many digits.
-func appendDigits(dst []byte, n, digits int) []byte {
-	dst = append(dst, "000000"[:digits]...)
-	for i := len(dst) - 1; n > 0; i-- {
-		dst[i] = byte('0' + n%10)
+// civil returns the date of a day counted from 1970-01-01, by counting in eras of 400 years that begin in March, so that the leap day is the
+// last of a year. It is several times as fast as Time.Date, which every typed message would pay for.
+func civil(days int) (year, month, day int) {
+	const era = 146_097 // days
+	days += 719_468     // from 0000-03-01
+	rest := days % era
+	y := (rest - rest/1460 + rest/36_524 - rest/(era-1)) / 365
+	rest -= 365*y + y/4 - y/100
+	m := (5*rest + 2) / 153 // March is 0
+	year, month, day = days/era*400+y, m+3, rest-(153*m+2)/5+1
+	if month > 12 {
+		year, month = year+1, month-12
+	}
+	return year, month, day
+}
+
+// setDigits writes a number over all of text.
+func setDigits(text []byte, n int) {
+	for i := len(text) - 1; i >= 0; i-- {
+		text[i] = byte('0' + n%10)
 		n /= 10
 	}
-	return dst
 }
 
 // unencodable returns jsonenc's error as the problem of a field.

@@ -175,10 +175,15 @@ func TestBuildGivesEachMessageItsOwnID(t *testing.T) {
 
 // A stamp is as package time would write it to the microsecond, and always as long.
 func TestStampText(t *testing.T) {
-	for _, at := range []time.Time{
+	days := make([]time.Time, 0, 12_000)
+	for day := time.Unix(0, 0); day.Year() < 9999; day = day.Add(241*24*time.Hour + 12_345_678*time.Microsecond) {
+		days = append(days, day)
+	}
+	for _, at := range append(days, []time.Time{
 		time.Unix(0, 0), time.Unix(1, 999), time.Unix(1, 1000), time.Unix(951_782_400, 123_456_789), time.Unix(4_102_444_799, 999_999_999),
 		time.Date(9999, 12, 31, 23, 59, 59, 10_000, time.UTC), time.Date(2026, 2, 3, 4, 5, 6, 70_000_000, time.FixedZone("", -5*3600)),
-	} {
+		time.Date(2000, 2, 29, 0, 0, 0, 0, time.UTC), time.Date(2100, 3, 1, 0, 0, 0, 0, time.UTC), time.Date(2024, 12, 31, 23, 59, 59, 0, time.UTC),
+	}...) {
 		text, enc, err := actions.Append(nil, actions.SendIdentify{UserID: "u"}, actions.AppendOptions{Stamp: at})
 		if err != nil {
 			t.Fatal(err)

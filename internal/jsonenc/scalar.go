@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"math"
+	"slices"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -96,12 +97,16 @@ func appendBytes(dst []byte, b []byte) []byte {
 
 // AppendString appends s to dst as a JSON string. Bytes that are not UTF-8 become U+FFFD, each its own.
 func AppendString(dst []byte, s string) []byte {
-	dst = append(dst, '"')
 	i := plainPrefix(s)
 	if i == len(s) { // most strings are
-		dst = append(dst, s...)
-		return append(dst, '"')
+		n := len(dst)
+		dst = slices.Grow(dst, len(s)+2)[:n+len(s)+2]
+		dst[n] = '"'
+		copy(dst[n+1:], s)
+		dst[len(dst)-1] = '"'
+		return dst
 	}
+	dst = append(dst, '"')
 	written := 0
 	for i < len(s) {
 		b := s[i]
