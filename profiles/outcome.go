@@ -29,7 +29,8 @@ type Outcome struct {
 	// a spool, attempts count from when the message was last read from there.
 	// A message that was Rejected because its key had just been refused was not sent for that: see Rejected in the package comment.
 	Attempts, HTTPStatus int
-	// Ambiguous is true where a message that is not Accepted may have been taken all the same: a request with it broke off.
+	// Ambiguous is true where a message that is not Accepted may have been taken all the same: a request with it broke off. With a
+	// spool, requests count from when the message was last read from there, as Attempts do.
 	Ambiguous bool
 	// Err is why the message was not accepted, an *Error; nil where it was.
 	Err error

@@ -72,6 +72,12 @@ func (d *Dispatcher) refuse(l *lane, b *batch) {
 	d.settle(l, b, Rejected)
 }
 
+// expire ends a batch of which all is too old to be sent.
+func (d *Dispatcher) expire(l *lane, b *batch) {
+	d.mu.Lock()
+	d.settle(l, b, Exhausted)
+}
+
 // settle ends a batch that was taken out of its lane. It is called with the lock held, and lets go of it.
 func (d *Dispatcher) settle(l *lane, b *batch, status Status) {
 	if d.dies(status) {
@@ -214,11 +220,15 @@ func (d *Dispatcher) retry(l *lane, b *batch, r transport.Result, now time.Time)
 	return 0
 }
 
+// expired tells whether all of a stored batch is past MaxAge at a time.
+func (d *Dispatcher) expired(b *batch, at time.Time) bool {
+	return d.cfg.MaxAge > 0 && d.cfg.Store != nil && at.Sub(b.metas[len(b.metas)-1].at) > d.cfg.MaxAge
+}
+
 // tooOld tells whether a batch has had its time, before it could be tried again after the wait.
 func (d *Dispatcher) tooOld(b *batch, now time.Time, wait time.Duration) bool {
 	if d.cfg.Store != nil {
-		newest := b.metas[len(b.metas)-1].at
-		return d.cfg.MaxAge > 0 && now.Add(wait).Sub(newest) > d.cfg.MaxAge
+		return d.expired(b, now.Add(wait))
 	}
 	held := d.gate.pausedBy(now) - b.held
 	return now.Sub(b.first)-held+wait > d.cfg.Deadline || held > maxHeld

@@ -204,6 +204,7 @@ func (d *Dispatcher) runFeeder(k *keyState) {
 			d.stats.StoreErrors++
 			k.hungry, k.again = true, time.Now().Add(feedAgain)
 		}
+		k.hungry = k.hungry || k.evicted // what was let go of meanwhile is read again
 		stop := err != nil || d.aborted || k.evicted || len(k.carry) > 0 || len(read) == 0 && !k.hungry
 		if stop {
 			k.feeding = false

@@ -27,7 +27,11 @@ func (d *Dispatcher) pump(now time.Time) {
 		}
 		b := d.fit(l)
 		if d.cfg.Store == nil && l.key.failing.After(now) {
-			d.launch(l, now, false)
+			d.launch(l, now, d.refuse)
+			continue
+		}
+		if d.expired(b, now) {
+			d.launch(l, now, d.expire)
 			continue
 		}
 		if !d.budget.allows(len(d.flying)) {
@@ -38,7 +42,8 @@ func (d *Dispatcher) pump(now time.Time) {
 			opens = at
 			break
 		}
-		d.launch(l, now, true)
+		d.begin(b)
+		d.launch(l, now, d.attempt)
 	}
 	d.arm(now, opens)
 }
@@ -57,7 +62,7 @@ func (d *Dispatcher) fit(l *lane) *batch {
 }
 
 // launch takes the first ready lane's first batch and hands it to a goroutine of its own.
-func (d *Dispatcher) launch(l *lane, now time.Time, attempt bool) {
+func (d *Dispatcher) launch(l *lane, now time.Time, run func(*lane, *batch)) {
 	d.ready[0] = nil
 	d.ready = d.ready[1:]
 	l.ready = false
@@ -69,14 +74,7 @@ func (d *Dispatcher) launch(l *lane, now time.Time, attempt bool) {
 		b.first = now
 		b.held = d.gate.pausedBy(now)
 	}
-	if attempt {
-		d.flying[b] = struct{}{}
-		b.wire.Retry = b.attempts
-		b.attempts++
-		go d.attempt(l, b)
-	} else {
-		go d.refuse(l, b)
-	}
+	go run(l, b)
 }
 
 // unready takes the first ready lane out of the queue.
@@ -122,6 +120,13 @@ func (d *Dispatcher) tick() {
 		d.armed = time.Time{}
 	}
 	d.pump(now)
+}
+
+// begin counts an attempt that is about to be made.
+func (d *Dispatcher) begin(b *batch) {
+	d.flying[b] = struct{}{}
+	b.wire.Retry = b.attempts
+	b.attempts++
 }
 
 // attempt makes one attempt. What comes of it is concluded in a deferred call, for a transport may end its goroutine.
