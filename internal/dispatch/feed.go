@@ -205,6 +205,9 @@ func (d *Dispatcher) runFeeder(k *keyState) {
 			k.hungry, k.again = true, time.Now().Add(feedAgain)
 		}
 		k.hungry = k.hungry || k.evicted // what was let go of meanwhile is read again
+		if len(read) == 0 {
+			d.wakeFlush() // what it waits for may have been found to be damaged
+		}
 		stop := err != nil || d.aborted || k.evicted || len(k.carry) > 0 || len(read) == 0 && !k.hungry
 		if stop {
 			k.feeding = false

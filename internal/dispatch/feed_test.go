@@ -77,3 +77,36 @@ func TestMessagesThatExpireInAPause(t *testing.T) {
 		}
 	})
 }
+
+// A lossyStore has one queue, whose messages turn out to be damaged when they are read: the log passes over them.
+type lossyStore struct{ *memQueue }
+
+func (s lossyStore) Queue(transport.WriteKey) (Queue, error) { return s, nil }
+
+func (s lossyStore) Next(int) ([]Stored, error) {
+	time.Sleep(time.Second) // a disk
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, m := range s.all {
+		s.done[m.Seq] = true
+	}
+	return nil, nil
+}
+
+// A Flush that waits for a message ends when the message is found to be damaged, and nothing else is left.
+func TestFlushOfDamagedMessages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := config(accept)
+		cfg.Store = lossyStore{&memQueue{done: map[uint64]bool{}, all: []Stored{{Seq: 1, Payload: []byte("x")}}}}
+		d := New(cfg)
+		if err := d.Open(testKey); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := d.Flush(ctx); err != nil {
+			t.Errorf("Flush: %v", err)
+		}
+		shutdown(t, d)
+	})
+}

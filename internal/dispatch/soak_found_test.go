@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -19,8 +20,11 @@ import (
 func TestRetryAfterDoesNotWaitForTheHook(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
+		var mu sync.Mutex
 		var sent []time.Duration
 		cfg := config(func(ctx context.Context, _ *transport.Batch) transport.Result {
+			mu.Lock()
+			defer mu.Unlock()
 			sent = append(sent, time.Since(start))
 			if len(sent) == 1 {
 				return transport.Result{Status: 429, RetryAfter: 20 * time.Second}
