@@ -3,7 +3,7 @@
 STATICCHECK = GOWORK=off go tool -modfile=tools.mod staticcheck
 FUZZTIME ?= 30s
 
-.PHONY: test race lint fuzz bugs durable ci
+.PHONY: test race lint fuzz bugs durable bench ci
 
 test:
 	go test ./...
@@ -29,6 +29,10 @@ durable:
 	go test ./internal/seglog -timeout 2h -kills=1000 -cuts=100000
 	go test ./internal/dispatch -run TestFault79 -timeout 2h -soak=1000
 	go test ./profiles -run TestFault79 -timeout 2h -soak=300
+
+# Measures against what a user would take instead, and writes the README's table.
+bench:
+	.ci/bench
 
 ci:
 	.ci/run
