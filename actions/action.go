@@ -151,6 +151,16 @@ func (SendSubscriptions) action() {}
 
 // MessageID returns the messageId that a was given; empty: none.
 func MessageID(a Action) string {
+	switch x := a.(type) {
+	case SendIdentify:
+		return x.MessageID
+	case SendGroup:
+		return x.MessageID
+	case SendTrack:
+		return x.MessageID
+	case SendSubscriptions:
+		return x.MessageID
+	}
 	var w wire
 	w.fill(a)
 	return w.messageID

@@ -222,7 +222,7 @@ func (d *Dispatcher) retry(l *lane, b *batch, r transport.Result, now time.Time)
 
 // expired tells whether all of a stored batch is past MaxAge at a time.
 func (d *Dispatcher) expired(b *batch, at time.Time) bool {
-	return d.cfg.MaxAge > 0 && d.cfg.Store != nil && at.Sub(b.metas[len(b.metas)-1].at) > d.cfg.MaxAge
+	return d.cfg.MaxAge > 0 && d.cfg.Store != nil && at.UnixNano()-b.metas[len(b.metas)-1].at > int64(d.cfg.MaxAge)
 }
 
 // tooOld tells whether a batch has had its time, before it could be tried again after the wait.

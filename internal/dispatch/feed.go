@@ -258,7 +258,7 @@ func (d *Dispatcher) load(k *keyState, read []Stored) (lost []uint64) {
 			lost = append(lost, read[i].Seq)
 			continue
 		}
-		m.Key, m.seq, m.at = k.key, read[i].Seq, read[i].At
+		m.Key, m.seq, m.at = k.key, read[i].Seq, read[i].At.UnixNano()
 		dropped := false
 		if life == d.life && ticket != 0 {
 			_, dropped = k.dropped[ticket]
@@ -287,7 +287,7 @@ func (d *Dispatcher) loadOne(k *keyState, m *Message, profile uint64, dropped bo
 	if dropped {
 		status = Canceled
 		d.stats.Canceled-- // it was counted when it was dropped
-	} else if d.cfg.MaxAge > 0 && time.Since(m.at) > d.cfg.MaxAge {
+	} else if d.cfg.MaxAge > 0 && time.Now().UnixNano()-m.at > int64(d.cfg.MaxAge) {
 		status = Exhausted
 	} else if m.Unique > 0 {
 		id, sum := string(m.Body[m.IDStart:m.IDEnd]), d.sum(m)

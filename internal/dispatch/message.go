@@ -3,7 +3,6 @@ package dispatch
 import (
 	"bytes"
 	"encoding/json"
-	"time"
 
 	"github.com/segmentprofiles/segmentprofiles-go/transport"
 )
@@ -32,7 +31,7 @@ type Message struct {
 type place struct {
 	seq    uint64    // 0 without a store
 	ticket uint64    // of its claim; 0 where nobody waits for it
-	at     time.Time // when it was appended
+	at     int64     // when it was appended, in nanoseconds of the wall clock since 1970
 }
 
 // A Sink is told what became of messages. Settle is called without any lock held, once for each message, from the goroutine

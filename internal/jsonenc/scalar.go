@@ -133,27 +133,55 @@ func AppendString(dst []byte, s string) []byte {
 	return append(dst, '"')
 }
 
-// plainPrefix returns how many bytes s begins with that are written as they are: eight at a time, and what is left one by one.
+// plainPrefix returns how many bytes s begins with that are written as they are: len(s) for most strings, which is found out eight or four
+// bytes at a time, the last of them twice where the length is no multiple.
 func plainPrefix(s string) int {
-	const (
-		ones = 0x0101010101010101
-		high = 0x8080808080808080
-	)
-	i := 0
-	for ; i+8 <= len(s); i += 8 {
-		x := uint64(s[i]) | uint64(s[i+1])<<8 | uint64(s[i+2])<<16 | uint64(s[i+3])<<24 | // one load, once compiled
-			uint64(s[i+4])<<32 | uint64(s[i+5])<<40 | uint64(s[i+6])<<48 | uint64(s[i+7])<<56
-		quote, slash := x^(ones*'"'), x^(ones*'\\')
-		// The high bit of a byte that is past ASCII, below 0x20, a quote or a backslash. A borrow may set it in a plain byte behind such a
-		// one, which makes no difference.
-		if (x|(x-ones*0x20)|(quote-ones)|(slash-ones))&high != 0 {
-			break
+	switch n := len(s); {
+	case n >= 8:
+		i := 0
+		for ; i+8 <= n; i += 8 {
+			if special(word(s[i:])) {
+				return plainBytes(s, i)
+			}
+		}
+		if i == n || !special(word(s[n-8:])) {
+			return n
+		}
+		return plainBytes(s, i)
+	case n >= 4:
+		if !special(uint64(half(s)) | uint64(half(s[n-4:]))<<32) {
+			return n
 		}
 	}
+	return plainBytes(s, 0)
+}
+
+// plainBytes is plainPrefix from i on, byte by byte.
+func plainBytes(s string, i int) int {
 	for i < len(s) && plain[s[i]] {
 		i++
 	}
 	return i
+}
+
+// special tells whether one of eight bytes is past ASCII, below 0x20, a quote or a backslash.
+func special(x uint64) bool {
+	const (
+		ones = 0x0101010101010101
+		high = 0x8080808080808080
+	)
+	// A borrow may set the high bit of a plain byte too, but only behind one that is not.
+	quote, slash := x^(ones*'"'), x^(ones*'\\')
+	return (x|(x-ones*0x20)|(quote-ones)|(slash-ones))&high != 0
+}
+
+// word returns the first eight bytes of s, which the compiler loads at once.
+func word(s string) uint64 {
+	return uint64(half(s)) | uint64(half(s[4:]))<<32
+}
+
+func half(s string) uint32 {
+	return uint32(s[0]) | uint32(s[1])<<8 | uint32(s[2])<<16 | uint32(s[3])<<24
 }
 
 func appendEscape(dst []byte, b byte) []byte {
