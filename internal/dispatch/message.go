@@ -29,9 +29,9 @@ type Message struct {
 
 // A place is where a message is in the store.
 type place struct {
-	seq    uint64    // 0 without a store
-	ticket uint64    // of its claim; 0 where nobody waits for it
-	at     int64     // when it was appended, in nanoseconds of the wall clock since 1970
+	seq    uint64 // 0 without a store
+	ticket uint64 // of its claim; 0 where nobody waits for it
+	at     int64  // when it was appended, in nanoseconds of the wall clock since 1970
 }
 
 // A Sink is told what became of messages. Settle is called without any lock held, once for each message, from the goroutine
