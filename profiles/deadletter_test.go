@@ -255,6 +255,35 @@ func TestProcessEndsWhereADeadLetterCannotBeWritten(t *testing.T) {
 	}
 }
 
+// A line that is no dead letter is one when it is replayed: with its text, and as the Invalid that it is.
+func TestReplayOfWhatIsNoDeadLetter(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "dead.ndjson")
+	client := newClient(t, profiles.Config{
+		Transport: new(transporttest.Recorder), WriteKey: spaceKey, DeadLetters: deadLetterFile(t, path, 0).Write,
+	})
+	old := `{"status":"exhausted","messageId":"m","message":{"type":"page"},"record":7,"input":"people"}` + "\n{oops\n"
+	var got []profiles.Status
+	for o, err := range client.Replay(t.Context(), profiles.ReadDeadLetters(strings.NewReader(old))) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, o.Status)
+	}
+	if want := []profiles.Status{profiles.Invalid, profiles.Invalid}; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	letters, bad := lettersIn(t, path)
+	if len(letters) != 2 || bad != 0 {
+		t.Fatalf("%d letters, %d other lines", len(letters), bad)
+	}
+	if l := letters[0]; l.Status != profiles.Invalid || l.FailedAt.IsZero() || *l.Record != 7 || l.Input != "people" || string(l.Message) != `{"type":"page"}` {
+		t.Errorf("the letter that cannot be sent has become %#v", l)
+	}
+	if l := letters[1]; l.Status != profiles.Invalid || l.Text != "{oops" {
+		t.Errorf("the line that is none has become %#v", l)
+	}
+}
+
 func TestDeadLetterFileIsForItsOwnerAlone(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("has no modes")

@@ -178,7 +178,7 @@ func ReadDeadLetters(r io.Reader) iter.Seq2[DeadLetter, error] {
 			}
 			var l DeadLetter
 			if json.Unmarshal(line, &l) != nil || l.Status == 0 { // whose error may show a value
-				err := &BadRecord{Err: fmt.Errorf("line %d is no dead letter", number), Text: line}
+				err := &BadRecord{Err: fmt.Errorf("line %d is no dead letter", number), Text: bytes.TrimRight(line, "\r\n")}
 				if !yield(DeadLetter{}, err) {
 					return
 				}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"time"
 
 	"github.com/segmentprofiles/segmentprofiles-go/actions"
 )
@@ -34,7 +35,8 @@ func (c *Client) Replay(ctx context.Context, letters iter.Seq2[DeadLetter, error
 			return append(out, c.draft(&letter, spaces)), NotSkipped
 		}
 		r.stillborn = func(_ Record, o *Outcome) DeadLetter {
-			l := letter
+			l := letter // with what it holds, and where it came from
+			l.FailedAt, l.Status = time.Now(), Invalid
 			l.because(o.Err)
 			return l
 		}
