@@ -187,9 +187,9 @@ func (r *run) ready() error {
 			return err
 		}
 		r.mu.Lock()
-		if r.fault != nil {
+		if fault := r.fault; fault != nil {
 			r.mu.Unlock()
-			return r.fault
+			return fault
 		}
 		free := r.tail-r.head < r.client.cfg.Window && r.unburiedBytes < maxUnburied
 		stuck := !free && r.head < r.tail && r.slot(r.head).pending > 0
