@@ -149,11 +149,15 @@ func (d *Dispatcher) withdrawGraves() {
 	for _, g := range waiting {
 		var gone []*batch
 		stays := d.divide(g.batch, &gone)
+		if stays != nil {
+			d.graves.waiting = append(d.graves.waiting, grave{g.key, stays, g.status})
+		}
+		if len(gone) == 0 {
+			continue
+		}
 		g.key.flying += len(gone)
 		if stays == nil {
 			g.key.flying--
-		} else {
-			d.graves.waiting = append(d.graves.waiting, grave{g.key, stays, g.status})
 		}
 		go func() {
 			for _, b := range gone {
