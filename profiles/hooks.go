@@ -3,13 +3,14 @@ package profiles
 import "time"
 
 // Hooks are functions that a client calls while it works. Each may be nil. They are called without any lock held, from the
-// goroutine of the request that they are about, so several may run at once. A hook that panics is contained and counted in
-// Stats.HookPanics. A hook that blocks holds up its lane, and its message keeps its room in the queue: back-pressure, not loss.
+// goroutine of the request that they are about, so several may run at once. A hook that panics, or ends its goroutine as
+// t.FailNow does, is contained and counted in Stats.HookPanics. A hook that blocks holds up its lane, and its message keeps its room in the queue: back-pressure, not loss.
 // A hook may call TryEnqueue and Stats. It must not call what waits, such as Enqueue, Send, Flush, Close or Process: that would wait
 // for the hook itself.
 type Hooks struct {
 	// Outcome is called once for each message that was queued, typed or from a record, and also where a Send or a Process is told
-	// the same. It is not told of a message that is Kept in a spool: its outcome comes in a later run. What was Invalid or NotQueued never was queued, and is not told here.
+	// the same. It is not told of a message that is Kept in a spool: its outcome comes in a later run. What was Invalid or NotQueued
+	// never was queued, and is not told here.
 	Outcome func(Outcome)
 	// Attempt is called after each request.
 	Attempt func(Attempt)
