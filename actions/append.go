@@ -15,6 +15,8 @@ type AppendOptions struct {
 	// Sorted writes the members of traits and properties, at every level, in the order of their names, so that equal actions
 	// give equal bytes (but for a generated messageId). Without it their order is any. All else is always in order.
 	Sorted bool
+	// SortedOwn is Sorted for an action that has a messageId of its own.
+	SortedOwn bool
 	// MessageID, unless it is empty, is the messageId of the message instead of the action's own.
 	MessageID string
 	// Stamp, unless it is the zero time, is the timestamp of a message that has none, to the microsecond. It is written last in the message, so
@@ -77,7 +79,7 @@ func build(a Action) (Message, error) {
 // append appends the message, its members in the order of their names. It trusts that w is valid. The error is jsonenc's.
 func (w *wire) append(dst []byte, o AppendOptions) ([]byte, Encoded, error) {
 	enc := Encoded{Kind: w.kind, Profile: w.profile()}
-	values := jsonenc.Options{Sorted: o.Sorted, Max: MaxMessageBytes}
+	values := jsonenc.Options{Sorted: o.Sorted || o.SortedOwn && w.messageID != "", Max: MaxMessageBytes}
 	start := len(dst)
 	var err error
 
@@ -279,13 +281,22 @@ func civil(days int) (year, month, day int) {
 	return year, month, day
 }
 
-// setDigits writes a number over all of text.
+// setDigits writes a number over all of text, whose length is even.
 func setDigits(text []byte, n int) {
-	for i := len(text) - 1; i >= 0; i-- {
-		text[i] = byte('0' + n%10)
-		n /= 10
+	for i := len(text) - 2; i >= 0; i -= 2 {
+		pair := digitPairs[n%100]
+		text[i], text[i+1] = pair[0], pair[1]
+		n /= 100
 	}
 }
+
+// digitPairs are the two digits of each number below 100.
+var digitPairs = func() (pairs [100][2]byte) {
+	for i := range pairs {
+		pairs[i] = [2]byte{byte('0' + i/10), byte('0' + i%10)}
+	}
+	return pairs
+}()
 
 // unencodable returns jsonenc's error as the problem of a field.
 func unencodable(name string, err error) FieldError {

@@ -141,7 +141,7 @@ func TestFillReadsEveryField(t *testing.T) {
 			case string:
 				f.SetString("x")
 			case time.Time:
-				f.Set(reflect.ValueOf(epoch))
+				f.Set(reflect.ValueOf(time.Unix(0, 0)))
 			case SubscriptionStatus:
 				f.SetUint(uint64(Subscribed))
 			case Consent:

@@ -79,26 +79,28 @@ func (s Space) offer(ctx context.Context, a actions.Action, wait sendSink, block
 	buf := scratch.Get().(*[]byte)
 	defer scratch.Put(buf)
 	// Sorted where the id is the user's: the queue compares such messages by their bytes.
-	own := actions.MessageID(a)
-	body, enc, err := actions.Append((*buf)[:0], a, actions.AppendOptions{Sorted: own != "", Stamp: time.Now()})
+	body, enc, err := actions.Append((*buf)[:0], a, actions.AppendOptions{SortedOwn: true, Stamp: time.Now()})
 	if err != nil {
-		return "", &Error{Status: Invalid, MessageID: own, Err: err}
+		return "", &Error{Status: Invalid, MessageID: actions.MessageID(a), Err: err}
 	}
 	*buf = body
 	m := dispatch.Message{
 		Key: s.key, Profile: enc.Profile, Body: body, IDStart: enc.IDStart, IDEnd: enc.IDEnd,
 	}
-	if own != "" {
+	if !enc.GeneratedID {
 		m.Unique = unique(enc, body)
 	}
 	var id string
 	if wait != nil {
 		m.Sink, m.Urgent = wait, true
-		if id = own; enc.GeneratedID {
+		if id = actions.MessageID(a); enc.GeneratedID {
 			id = string(body[enc.IDStart:enc.IDEnd])
 		}
 	}
-	return id, refusal(s.client.dispatcher.Offer(ctx, &m, block), own)
+	if err = s.client.dispatcher.Offer(ctx, &m, block); err != nil {
+		return id, refusal(err, actions.MessageID(a))
+	}
+	return id, nil
 }
 
 // unique returns how much of an encoded message tells it from another under the same id: all but the time of the call.

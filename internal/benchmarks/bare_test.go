@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/segmentprofiles/segmentprofiles-go/actions"
 	"github.com/segmentprofiles/segmentprofiles-go/internal/jsonenc"
 )
 
@@ -14,7 +15,10 @@ import (
 // No validation, ids, order, retries, limits or outcomes, and a server that never refuses. Nobody can be faster by much with net/http.
 func BenchmarkBareEncoder(b *testing.B) {
 	s := newServer(b)
-	events := identifies()
+	events := make([]actions.SendIdentify, people)
+	for i, e := range identifies() {
+		events[i] = e.(actions.SendIdentify)
+	}
 	full, free := make(chan []byte), make(chan []byte, 4)
 	var workers sync.WaitGroup
 	for range 2 {

@@ -33,9 +33,10 @@ func traits() map[string]any {
 // people is how many profiles the events are about.
 const people = 1000
 
-// identifies returns one event for each profile.
-func identifies() []actions.SendIdentify {
-	all := make([]actions.SendIdentify, people)
+// identifies returns one event for each profile, as Enqueue takes it: that it is put into an interface is part of making it, for us and
+// for posthog-go.
+func identifies() []actions.Action {
+	all := make([]actions.Action, people)
 	for i := range all {
 		all[i] = actions.SendIdentify{UserID: "user-" + strconv.Itoa(100_000+i), Traits: traits()}
 	}
@@ -43,8 +44,8 @@ func identifies() []actions.SendIdentify {
 }
 
 // captures returns the same events for posthog-go.
-func captures() []posthog.Capture {
-	all := make([]posthog.Capture, people)
+func captures() []posthog.Message {
+	all := make([]posthog.Message, people)
 	for i := range all {
 		all[i] = posthog.Capture{DistinctId: "user-" + strconv.Itoa(100_000+i), Event: "$identify", Properties: traits()}
 	}

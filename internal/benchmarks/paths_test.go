@@ -52,7 +52,7 @@ func newClient(tb testing.TB, s *server, change func(*profiles.Config)) *typed {
 // typed is a client that counts what was accepted.
 type typed struct {
 	*profiles.Client
-	events   []actions.SendIdentify
+	events   []actions.Action
 	accepted atomic.Int64
 }
 

@@ -108,7 +108,7 @@ func (b *batch) settlement(status Status) Settlement {
 func (b *batch) point(s *Settlement, i int) {
 	m := &b.metas[i]
 	s.Body = b.wire.Message(i)
-	s.idStart, s.idEnd = int(m.idStart), int(m.idEnd)
+	s.idStart, s.idEnd, s.place = int(m.idStart), int(m.idEnd), i
 }
 
 // cost is what the batch's messages take of the budget.

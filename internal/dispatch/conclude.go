@@ -285,17 +285,18 @@ func (d *Dispatcher) count(b *batch, status Status) {
 
 // tell calls the observer and the sinks of a batch's messages, and then what comes next. No lock is held.
 func (d *Dispatcher) tell(b *batch, status Status, notBuried error, next func()) {
-	t := teller{d: d, b: b, s: b.settlement(status), next: next}
-	t.s.NotBuried = notBuried
+	t := teller{d: d, b: b, s: b.settlement(status), names: names{b: b}, next: next}
+	t.s.NotBuried, t.s.names = notBuried, &t.names
 	t.run()
 }
 
 // A teller tells those who wait for a batch's messages what became of them.
 type teller struct {
-	d    *Dispatcher
-	b    *batch
-	s    Settlement
-	next func()
+	d     *Dispatcher
+	b     *batch
+	s     Settlement
+	names names
+	next  func()
 
 	i, j     int  // the next message, and the number of who is told next of those that wait for it
 	observed bool // the observer has been called for it

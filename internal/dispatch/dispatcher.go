@@ -70,6 +70,7 @@ type Dispatcher struct {
 	room     room
 	index    index
 	keys     map[transport.WriteKey]*keyState
+	latest   *keyState // of keys, the one that was asked for last
 	swept    time.Time // when keys were last looked through for what can be forgotten
 	lanes    int
 	ready    []*lane

@@ -97,12 +97,16 @@ func (h *laneHeap) Pop() any {
 
 // key returns what is known of a key, and begins to know it.
 func (d *Dispatcher) key(key transport.WriteKey) *keyState {
+	if d.latest != nil && d.latest.key == key {
+		return d.latest // most programs have one
+	}
 	k := d.keys[key]
 	if k == nil {
 		d.sweep()
 		k = &keyState{key: key, lanes: make([]*lane, d.cfg.Lanes)}
 		d.keys[key] = k
 	}
+	d.latest = k
 	return k
 }
 
@@ -125,9 +129,9 @@ func (d *Dispatcher) sweep() {
 		return
 	}
 	d.swept = now
-	for key, k := range d.keys {
+	for _, k := range d.keys {
 		if k.queue == nil && !k.failing.After(now) && !slices.ContainsFunc(k.lanes, func(l *lane) bool { return l != nil }) {
-			delete(d.keys, key)
+			d.forget(k)
 		}
 	}
 }
@@ -142,7 +146,15 @@ func (d *Dispatcher) drop(l *lane) {
 		}
 	}
 	if l.key.failing.IsZero() && l.key.refusals == 0 && l.key.queue == nil {
-		delete(d.keys, l.key.key)
+		d.forget(l.key)
+	}
+}
+
+// forget lets go of what is known of a key.
+func (d *Dispatcher) forget(k *keyState) {
+	delete(d.keys, k.key)
+	if d.latest == k {
+		d.latest = nil
 	}
 }
 

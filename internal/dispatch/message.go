@@ -76,12 +76,18 @@ type Settlement struct {
 	NotBuried error
 
 	idStart, idEnd int
+
+	names *names // of the batch, nil where there is none
+	place int    // in the batch
 }
 
 // ID returns the messageId.
 func (s *Settlement) ID() string {
 	text := s.Body[s.idStart:s.idEnd]
 	if bytes.IndexByte(text, '\\') < 0 {
+		if s.names != nil {
+			return s.names.at(s.place)
+		}
 		return string(text)
 	}
 	var id string
@@ -89,6 +95,40 @@ func (s *Settlement) ID() string {
 		return string(text)
 	}
 	return id
+}
+
+// names makes the strings of a batch's messageIds, several with one allocation: where there is a hook, it wants all of them.
+type names struct {
+	b     *batch
+	text  string // of the ids of some messages, one after the other
+	first int    // the first of these messages
+	ends  [namesTogether]uint32
+}
+
+// namesTogether is how many ids share a string. Who keeps one of them keeps all, so there are few.
+const namesTogether = 16
+
+// at returns the messageId of a message as it is written in JSON.
+func (n *names) at(i int) string {
+	if n.text == "" || i < n.first || i >= n.first+namesTogether {
+		n.gather(i)
+	}
+	start := uint32(0)
+	if i > n.first {
+		start = n.ends[i-n.first-1]
+	}
+	return n.text[start:n.ends[i-n.first]]
+}
+
+func (n *names) gather(first int) {
+	var room [namesTogether * 40]byte
+	text := room[:0]
+	for i := range min(namesTogether, len(n.b.metas)-first) {
+		m := &n.b.metas[first+i]
+		text = append(text, n.b.wire.Message(first + i)[m.idStart:m.idEnd]...)
+		n.ends[i] = uint32(len(text))
+	}
+	n.text, n.first = string(text), first
 }
 
 // meta is what the queue keeps of a message beside its bytes.

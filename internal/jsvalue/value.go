@@ -277,6 +277,20 @@ func isIntegerText(s string) bool {
 	return true
 }
 
+// appendThousandths appends n/1000, which is no whole number.
+func appendThousandths(dst []byte, n int64, negative bool) []byte {
+	if negative {
+		dst = append(dst, '-')
+	}
+	dst = strconv.AppendInt(dst, n/1000, 10)
+	places := n % 1000
+	dst = append(dst, '.', byte('0'+places/100), byte('0'+places/10%10), byte('0'+places%10))
+	for dst[len(dst)-1] == '0' {
+		dst = dst[:len(dst)-1]
+	}
+	return dst
+}
+
 // maxSafe is the largest integer below which float64 has all others.
 const maxSafe = 1<<53 - 1
 
@@ -295,7 +309,12 @@ func AppendFloat(dst []byte, f float64) []byte {
 	if whole := int64(f); float64(whole) == f && -maxSafe <= whole && whole <= maxSafe {
 		return strconv.AppendInt(dst, whole, 10) // what most numbers are, and several times as fast
 	}
-	if abs := math.Abs(f); abs >= 1e-6 && abs < 1e21 {
+	abs := math.Abs(f)
+	// Amounts: up to three places. A decimal of at most 15 digits that gives f back is the shortest one that does.
+	if thousandths := int64(abs*1000 + 0.5); abs < 1e12 && float64(thousandths)/1000 == abs {
+		return appendThousandths(dst, thousandths, f < 0)
+	}
+	if abs >= 1e-6 && abs < 1e21 {
 		return strconv.AppendFloat(dst, f, 'f', -1, 64)
 	}
 	from := len(dst)

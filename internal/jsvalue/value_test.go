@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"math"
 	"math/big"
+	"math/rand/v2"
 	"reflect"
+	"strconv"
 	"testing"
 	"time"
 )
@@ -136,4 +138,25 @@ func FuzzAppendFloatReadsBack(f *testing.F) {
 			t.Errorf("%v is written as %s", v, AppendFloat(nil, v))
 		}
 	})
+}
+
+// Amounts are written by hand, the rest by strconv.
+func TestAppendFloatOfAmounts(t *testing.T) {
+	check := func(f float64) {
+		want := strconv.FormatFloat(f, 'f', -1, 64)
+		if got := string(AppendFloat(nil, f)); got != want && math.Abs(f) >= 1e-6 && math.Abs(f) < 1e21 {
+			t.Errorf("AppendFloat(%v) = %s, want %s", f, got, want)
+		}
+	}
+	for _, f := range []float64{0.5, -0.5, 0.001, -0.001, 0.0005, 0.0015, 0.1 + 0.2, 1249.5, 19.99, 999_999_999_999.999, 1e12 + 0.5, 4503599627370495.5, 1.005} {
+		check(f)
+		check(math.Nextafter(f, 0))
+		check(math.Nextafter(f, math.Inf(1)))
+	}
+	rng := rand.New(rand.NewPCG(1, 2))
+	for range 200_000 {
+		check(float64(rng.Int64N(1e15)-5e14) / 1000)
+		check(float64(rng.Int64N(1e7)) / 100)
+		check((rng.Float64() - 0.5) * math.Pow(10, float64(rng.IntN(16))))
+	}
 }

@@ -27,24 +27,34 @@ func AppendAt(dst []byte, now time.Time) []byte {
 	high := uint64(now.UnixMilli())<<16 | 0x7000 | rand.Uint64()&0x0fff
 	low := 1<<63 | rand.Uint64()>>2
 
-	dst = appendHex(dst, high>>32, 8)
-	dst = append(dst, '-')
-	dst = appendHex(dst, high>>16, 4)
-	dst = append(dst, '-')
-	dst = appendHex(dst, high, 4)
-	dst = append(dst, '-')
-	dst = appendHex(dst, low>>48, 4)
-	dst = append(dst, '-')
-	return appendHex(dst, low, 12)
-}
-
-// appendHex appends the lowest digits of x.
-func appendHex(dst []byte, x uint64, digits int) []byte {
-	for i := digits - 1; i >= 0; i-- {
-		dst = append(dst, "0123456789abcdef"[x>>(4*i)&15])
-	}
+	n := len(dst)
+	dst = append(dst, "00000000-0000-0000-0000-000000000000"...)
+	text := dst[n:][:36]
+	setHex(text[0:8], high>>32)
+	setHex(text[9:13], high>>16)
+	setHex(text[14:18], high)
+	setHex(text[19:23], low>>48)
+	setHex(text[24:36], low)
 	return dst
 }
+
+// setHex writes the lowest digits of x over all of text, whose length is even.
+func setHex(text []byte, x uint64) {
+	for i := len(text) - 2; i >= 0; i -= 2 {
+		pair := hexPairs[x&0xff]
+		text[i], text[i+1] = pair[0], pair[1]
+		x >>= 8
+	}
+}
+
+// hexPairs are the two digits of each byte.
+var hexPairs = func() (pairs [256][2]byte) {
+	const digits = "0123456789abcdef"
+	for i := range pairs {
+		pairs[i] = [2]byte{digits[i>>4], digits[i&15]}
+	}
+	return pairs
+}()
 
 // HashLen is the length of the ids of a Hasher.
 const HashLen = len(hashPrefix) + 32
