@@ -174,10 +174,7 @@ func (b *builder) object(m map[string]any, s scope) node {
 }
 
 func (n *object) resolve(r *run, payload any) (any, error) {
-	out := r.into // which the outermost object takes
-	if r.into = nil; out == nil {
-		out = make(map[string]any, len(n.members))
-	}
+	out := r.objects.take(len(n.members))
 	for i := range n.members {
 		m := &n.members[i]
 		v, err := m.value.resolve(r, payload)

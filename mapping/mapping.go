@@ -76,13 +76,13 @@ func (m *Mapping) Paths() []string { return slices.Clone(m.paths) }
 //
 // The result is nil, without an error, when a directive for the whole mapping finds nothing. The error is a *ResolveError.
 func (m *Mapping) Resolve(record map[string]any) (map[string]any, error) {
-	return m.ResolveInto(nil, record)
+	return m.ResolveWith(nil, record)
 }
 
-// ResolveInto is Resolve, and may use the object into for its result, which it empties first. Who resolves many records one after the
-// other, and keeps nothing of a result but what lies deeper, saves that object for each. The result may be another object all the same.
-func (m *Mapping) ResolveInto(into, record map[string]any) (map[string]any, error) {
-	v, err := m.resolve(into, record)
+// ResolveWith is Resolve with objects that have been used before, for who resolves many records one after the other: what it returns is
+// made of them, and may be used until they are Reset. It may take new ones all the same. With nil it is Resolve.
+func (m *Mapping) ResolveWith(objects *Objects, record map[string]any) (map[string]any, error) {
+	v, err := m.resolve(objects, record)
 	if err != nil || jsvalue.IsUndefined(v) {
 		return nil, err
 	}
@@ -94,7 +94,7 @@ func (m *Mapping) ResolveInto(into, record map[string]any) (map[string]any, erro
 }
 
 // resolve is Resolve for mappings that may make anything of a record.
-func (m *Mapping) resolve(into, record map[string]any) (any, error) {
+func (m *Mapping) resolve(objects *Objects, record map[string]any) (any, error) {
 	if m.root == nil {
 		return map[string]any{}, nil
 	}
@@ -105,12 +105,12 @@ func (m *Mapping) resolve(into, record map[string]any) (any, error) {
 	if !ok {
 		r = &run{}
 	}
-	defer m.runs.Put(r)
 	r.reset()
-	if m.object && into != nil {
-		clear(into)
-		r.into = into
-	}
+	defer func() {
+		r.objects = nil
+		m.runs.Put(r)
+	}()
+	r.objects = objects
 
 	v, err := m.root(r, record)
 	if err != nil {

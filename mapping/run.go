@@ -16,7 +16,7 @@ type run struct {
 	// unfinished says that the result may hold undefined values, half characters or infinite numbers, which finish has to see to.
 	unfinished bool
 	scratch    []byte
-	into       map[string]any // for the object that is the result, until it is made
+	objects    *Objects // for the result, nil where it is to be new
 }
 
 // maxScratch bounds the buffer that a run keeps for the next record.

@@ -83,10 +83,9 @@ func (c *Client) Process(ctx context.Context, dest *Destination, records iter.Se
 			}
 		}
 		r := newRun(ctx, c, dest)
-		r.fields = make(map[string]any)
 		r.start, r.input = dest.input.Start, dest.input.Name
 		r.drafts = func(rec Record, index int, out []draft) ([]draft, Skip) {
-			return dest.drafts(rec, origin{ordinal: dest.input.Start + index, run: r.name, space: c.cfg.WriteKey}, out, r.fields)
+			return dest.drafts(rec, origin{ordinal: dest.input.Start + index, run: r.name, space: c.cfg.WriteKey}, out, &r.objects)
 		}
 		r.stillborn = stillborn
 		r.run(records, yield)

@@ -8,6 +8,7 @@ import (
 	"github.com/segmentprofiles/segmentprofiles-go/actions"
 	"github.com/segmentprofiles/segmentprofiles-go/internal/jsvalue"
 	"github.com/segmentprofiles/segmentprofiles-go/internal/messageid"
+	"github.com/segmentprofiles/segmentprofiles-go/mapping"
 	"github.com/segmentprofiles/segmentprofiles-go/transport"
 )
 
@@ -86,9 +87,12 @@ type draft struct {
 	err       error
 }
 
-// drafts runs a record through the destination's mappings. Where scratch is not nil the drafts do not keep their fields, for which it is
-// used.
-func (d *Destination) drafts(rec Record, from origin, out []draft, scratch map[string]any) ([]draft, Skip) {
+// drafts runs a record through the destination's mappings. Where there are objects to make the drafts of, they are good for this record's
+// alone, and do not keep their fields.
+func (d *Destination) drafts(rec Record, from origin, out []draft, objects *mapping.Objects) ([]draft, Skip) {
+	if objects != nil {
+		objects.Reset()
+	}
 	if !d.enabled {
 		return out, SkipDisabled
 	}
@@ -101,8 +105,8 @@ func (d *Destination) drafts(rec Record, from origin, out []draft, scratch map[s
 			continue
 		}
 		matched = true
-		dr := m.draft(rec, from.space, scratch)
-		if scratch != nil {
+		dr := m.draft(rec, from.space, objects)
+		if objects != nil {
 			dr.fields = nil
 		}
 		if dr.err == nil {
@@ -134,12 +138,12 @@ func switchedOff(rec Record) bool {
 }
 
 // draft resolves the mapping against a record. Where the mapping names no Profile Space the message is for the given one.
-func (m *Mapping) draft(rec Record, space WriteKey, scratch map[string]any) draft {
+func (m *Mapping) draft(rec Record, space WriteKey, objects *mapping.Objects) draft {
 	d := draft{mapping: m, mappingID: m.id, space: m.space}
 	if !m.hasSpace {
 		d.space = space
 	}
-	if d.fields, d.err = m.fields.ResolveInto(scratch, rec); d.err != nil {
+	if d.fields, d.err = m.fields.ResolveWith(objects, rec); d.err != nil {
 		return d
 	}
 	var spaceErr error

@@ -9,6 +9,7 @@ import (
 
 	"github.com/segmentprofiles/segmentprofiles-go/internal/dispatch"
 	"github.com/segmentprofiles/segmentprofiles-go/internal/messageid"
+	"github.com/segmentprofiles/segmentprofiles-go/mapping"
 )
 
 // A run is one Process at work. Its reader fills slots from the source, the dispatcher settles their messages, and the consumer
@@ -34,10 +35,10 @@ type run struct {
 	room chan struct{} // for the reader: a slot has become free
 
 	// Only the reader uses these.
-	made   []draft
-	fields map[string]any // of one record after the other
-	body   []byte
-	hasher messageid.Hasher
+	made    []draft
+	objects mapping.Objects
+	body    []byte
+	hasher  messageid.Hasher
 
 	mu      sync.Mutex
 	slots   []slot // a ring: the slot of record i is slots[i % len(slots)]
@@ -341,9 +342,9 @@ func (r *run) Settle(token uint64, s *dispatch.Settlement) {
 	r.mu.Lock()
 	slot := r.slot(index)
 	o := &slot.outcome.Outcomes[i]
-	mapping := o.Mapping
+	of := o.Mapping
 	*o = outcomeOf(s, o.MessageID)
-	o.Mapping = mapping
+	o.Mapping = of
 	slot.pending--
 	r.pending--
 	r.lost = r.lost || o.Status == Canceled
