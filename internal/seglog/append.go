@@ -106,14 +106,22 @@ func (l *Log) tryJoin(records [][]byte, sums []uint32, size int64) (*batch, int,
 	return b, index, nil
 }
 
+// maxTurns is how often a leader lets others run before it writes.
+const maxTurns = 16
+
 // lead writes a batch at its turn, makes its records readable, and tells those who wait.
 func (l *Log) lead(b *batch) {
 	l.disk.Lock()
-	if l.write.crowded {
-		runtime.Gosched() // those whose batch has just been written are about to come back: with them in this one, fewer syncs do
-	}
 	l.mu.Lock()
-	l.write.crowded = b.calls > 1
+	// Those whose batch has just been written are about to come back: with them in this one, fewer syncs do. Each turn lets some of them
+	// run; when one brings nobody they are all here, or busy with something else.
+	for before, turns := 0, 0; b.calls != before && b.calls < l.write.calls && turns < maxTurns; turns++ {
+		before = b.calls
+		l.mu.Unlock()
+		runtime.Gosched()
+		l.mu.Lock()
+	}
+	l.write.calls = b.calls
 	if l.open == b {
 		l.open = nil // nobody joins from here on
 	}

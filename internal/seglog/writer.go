@@ -15,14 +15,14 @@ type segmentWriter struct {
 	synced int64 // bytes of it that are on the disk
 	index  index // of its frames, for its footer
 
-	crowded bool // the last batch was that of several callers
+	calls int // how many callers the last batch had
 }
 
 func (w *segmentWriter) close() {
 	if w.file != nil {
 		w.file.Close() // what matters is synced
 	}
-	*w = segmentWriter{crowded: w.crowded}
+	*w = segmentWriter{calls: w.calls}
 }
 
 // errAbandoned marks a failure after which the segment cannot be trusted with more, and another one may.

@@ -1,5 +1,5 @@
-// Command table reads the output of the benchmarks on standard input, and writes the README's table of them: ratios of medians, as times
-// alone say more about the machine than about the code.
+// Command table reads the output of the benchmarks on standard input, and writes the README's table of them: medians of each round's
+// ratios, as times alone say more about the machine than about the code.
 package main
 
 import (
@@ -81,15 +81,32 @@ func read(in io.Reader) (results, error) {
 
 // median returns a benchmark's median, and an error where it was not run.
 func (r results) median(name, unit string) (float64, error) {
-	runs := slices.Sorted(slices.Values(r[name][unit]))
-	if len(runs) == 0 {
+	if len(r[name][unit]) == 0 {
 		return 0, fmt.Errorf("there is no %s of %s", unit, name)
 	}
+	return median(r[name][unit]), nil
+}
+
+// ratio returns the median of the ratios of two benchmarks in each round: what slows a round down slows both.
+func (r results) ratio(a, b, unit string) (float64, error) {
+	of, to := r[a][unit], r[b][unit]
+	if len(of) == 0 || len(of) != len(to) {
+		return 0, fmt.Errorf("there are %d rounds with a %s of %s, and %d of %s", len(of), unit, a, len(to), b)
+	}
+	ratios := make([]float64, len(of))
+	for i := range of {
+		ratios[i] = of[i] / to[i]
+	}
+	return median(ratios), nil
+}
+
+func median(runs []float64) float64 {
+	runs = slices.Sorted(slices.Values(runs))
 	middle := len(runs) / 2
 	if len(runs)%2 == 0 {
-		return (runs[middle-1] + runs[middle]) / 2, nil
+		return (runs[middle-1] + runs[middle]) / 2
 	}
-	return runs[middle], nil
+	return runs[middle]
 }
 
 // A row compares two benchmarks by what one operation takes, or shows one figure.
@@ -125,11 +142,9 @@ func rows(r results) (string, error) {
 			return "", err
 		}
 		if row.against != "" {
-			other, err := r.median(row.against, row.unit)
-			if err != nil {
+			if v, err = r.ratio(row.against, row.name, row.unit); err != nil {
 				return "", err
 			}
-			v = other / v
 		}
 		fmt.Fprintf(&b, "| %s | "+row.form+" |\n", row.text, v)
 	}
