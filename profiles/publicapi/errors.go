@@ -43,7 +43,7 @@ type Error struct {
 	Type, Field, Message string
 	// RequestID is what the answer's X-Request-Id says, for a question to Segment's support; mostly empty.
 	RequestID string
-	// Attempts is how many requests were made.
+	// Attempts is how many requests were made, without those that net/http begins again by itself.
 	Attempts int
 	// Reason says in a sentence what went wrong, and what can be done about it.
 	Reason string

@@ -3,7 +3,11 @@ package publicapi_test
 import (
 	"context"
 	"errors"
+	"io"
+	"log"
 	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -160,5 +164,30 @@ func TestRefusedConnection(t *testing.T) {
 	_, err = client.Space(ctx, "Production")
 	if failure := apiError(t, err); failure.Status != 0 || failure.Host == "" || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %+v", failure)
+	}
+}
+
+// What is the same a moment later is not tried again.
+func TestTrust(t *testing.T) {
+	quiet := log.New(io.Discard, "", 0)
+	secure := httptest.NewUnstartedServer(http.NotFoundHandler())
+	secure.Config.ErrorLog = quiet
+	secure.StartTLS()
+	defer secure.Close()
+	plain := httptest.NewServer(http.NotFoundHandler())
+	defer plain.Close()
+	for endpoint, reason := range map[string]string{
+		secure.URL: "certificate is not trusted",
+		"https://" + plain.Listener.Addr().String(): "in plain HTTP",
+	} {
+		client, err := publicapi.New(publicapi.Config{Endpoint: endpoint, Token: publicapi.NewToken("t")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = spaces(t, client)
+		if failure := apiError(t, err); failure.Attempts != 1 || failure.Err == nil || !strings.Contains(failure.Reason, reason) {
+			t.Errorf("got %+v", failure)
+		}
+		client.CloseIdleConnections()
 	}
 }

@@ -57,7 +57,8 @@ func HTMLPortal() Step {
 	return Answer(http.StatusOK, http.Header{"Content-Type": {"text/html"}}, "<!DOCTYPE html><html><body>Sign in</body></html>")
 }
 
-// Reset cuts the connection instead of answering.
+// Reset cuts the connection instead of answering. On a connection that it has used before, net/http's client makes the request again by
+// itself, and meets the next step.
 func Reset() Step {
 	return Step{do: func(_ *Server, w http.ResponseWriter, _ *http.Request) {
 		conn, _, err := http.NewResponseController(w).Hijack()
@@ -76,6 +77,7 @@ func Truncated() Step {
 	return Step{status: http.StatusOK, do: func(_ *Server, w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", "100")
 		_, _ = io.WriteString(w, `{"data":`)
+		_ = http.NewResponseController(w).Flush() // or the client would not see that it was answered
 		panic(http.ErrAbortHandler)
 	}}
 }
