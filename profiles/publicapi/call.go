@@ -147,6 +147,8 @@ func errorReason(err error) (reason string, again bool) {
 	switch {
 	case errors.Is(err, errTooLarge):
 		return "the answer is larger than " + strconv.Itoa(MaxAnswerBytes) + " bytes", false
+	case errors.Is(err, errProxy):
+		return "the address of the proxy is not valid", false
 	case errors.Is(err, http.ErrSchemeMismatch):
 		return "the endpoint answered in plain HTTP", false
 	case errors.Is(err, context.DeadlineExceeded), isNet && timeout.Timeout():

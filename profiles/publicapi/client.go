@@ -118,6 +118,7 @@ func newCaller(base string, user *http.Client) caller {
 	if client.Transport == nil {
 		client.Transport = newTransport()
 	}
+	client.Transport = direct{client.Transport}
 	// Neither a token nor a write key follows a redirect to another host.
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	host := ""
@@ -127,11 +128,38 @@ func newCaller(base string, user *http.Client) caller {
 	return caller{client: client, base: base, host: host}
 }
 
+// direct takes away where a redirect leads: net/http's client would fail on a Location that is no URL, and not tell the status.
+type direct struct{ next http.RoundTripper }
+
+func (d direct) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := d.next.RoundTrip(req)
+	if err == nil && resp != nil {
+		resp.Header.Del("Location")
+	}
+	return resp, err
+}
+
+// CloseIdleConnections is what http.Client looks for.
+func (d direct) CloseIdleConnections() {
+	if closer, ok := d.next.(interface{ CloseIdleConnections() }); ok {
+		closer.CloseIdleConnections()
+	}
+}
+
+// proxyFromEnvironment returns the proxy that the environment names.
+func proxyFromEnvironment(req *http.Request) (*url.URL, error) {
+	proxy, err := http.ProxyFromEnvironment(req)
+	if err != nil {
+		return nil, errProxy // the error's text is the variable's value, password included
+	}
+	return proxy, nil
+}
+
 // newTransport returns the transport where the user gave none.
 func newTransport() *http.Transport {
 	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
 	return &http.Transport{
-		Proxy:                  http.ProxyFromEnvironment,
+		Proxy:                  proxyFromEnvironment,
 		DialContext:            dialer.DialContext,
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:    10 * time.Second,

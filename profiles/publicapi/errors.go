@@ -100,7 +100,7 @@ func statusReason(status int) string {
 	case http.StatusForbidden:
 		return "the token's role does not allow this: give it Source Admin for the spaces' write keys, and access to the destination"
 	case http.StatusNotFound:
-		return "there is nothing of this id in the token's workspace: check the id, and the region"
+		return "there is nothing of this id in the token's workspace: check the id, the region and the endpoint"
 	case http.StatusBadRequest, http.StatusUnprocessableEntity:
 		return "the request was refused as not valid"
 	case http.StatusTooManyRequests:
@@ -111,7 +111,9 @@ func statusReason(status int) string {
 	switch {
 	case status >= 500 && status < 600:
 		return "the server failed"
-	case status >= 300 && status < 400:
+	case status < 300:
+		return "the server answered with a status that is not expected"
+	case status < 400:
 		return "the server answered with a redirect, which is not followed: check the endpoint"
 	}
 	return "the server refused the request"
@@ -121,6 +123,7 @@ func statusReason(status int) string {
 var (
 	errRedacted = errors.New("cause is not shown: its text holds credentials")
 	errTooLarge = errors.New("answer is larger than the limit")
+	errProxy    = errors.New("proxy address in the environment is not a URL")
 )
 
 // contextReason says why a call ended with its context.

@@ -163,6 +163,16 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+func TestRedirectToNowhere(t *testing.T) {
+	server := publicapitest.NewServer(t)
+	server.Fail(publicapitest.Redirect("http://[not a url/" + server.Token().Reveal()))
+	_, err := newClient(t, server).Space(t.Context(), "x")
+	if failure := apiError(t, err); failure.Status != 302 || failure.Attempts != 1 {
+		t.Errorf("got %+v", failure)
+	}
+	requireHidden(t, "the error", err, server.Token().Reveal())
+}
+
 // Neither the token nor a write key follows a redirect to another host.
 func TestRedirectToAnotherHost(t *testing.T) {
 	other := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
