@@ -25,7 +25,8 @@ func (s *FileState) load() error {
 	if err := s.loadBase(); err != nil {
 		return err
 	}
-	if err := s.loadHead(); err != nil {
+	leftHead, err := s.loadHead()
+	if err != nil {
 		return err
 	}
 	leftSends, err := s.loadLog(&s.sends, sendFile)
@@ -36,14 +37,22 @@ func (s *FileState) load() error {
 	if err != nil {
 		return err
 	}
-	if err := s.removeAll(".new", ".head.new"); err != nil {
+	// What is of no use goes for good before there is a new base, whose parent is not its own.
+	endings := []string{".new", ".head.new"}
+	if leftHead {
+		endings = append(endings, ".head")
+	}
+	if leftSends {
+		endings = append(endings, ".sending")
+	}
+	if leftMarks {
+		endings = append(endings, ".sent")
+	}
+	if err := s.removeAll(endings...); err != nil {
 		return err
 	}
 	if s.sends != nil || s.marks != nil {
 		return s.rewrite(context.Background(), s.head, true)
-	}
-	if leftSends || leftMarks {
-		return s.removeLogs()
 	}
 	return nil
 }
@@ -100,24 +109,27 @@ func checkEnd(f vfs.File, head fileHead, size int64) error {
 	return nil
 }
 
-// loadHead reads the head that was written after the base.
-func (s *FileState) loadHead() error {
+// loadHead reads the head that was written after the base. left tells whether there is one of no use any more.
+func (s *FileState) loadHead() (left bool, err error) {
 	f, size, err := s.open(".head")
 	if f == nil {
-		return err
+		return false, err
 	}
 	defer f.Close()
 	head, err := readFileHead(f, size, headFile)
 	if err == nil && size != head.size() {
 		err = damage("something follows its end")
 	}
-	if err == nil && head.id != s.base.id && (s.base.id == 0 || head.id != s.base.parent) {
+	if err == nil && head.id != s.base.id {
+		if s.base.id != 0 && head.id == s.base.parent {
+			return true, nil
+		}
 		err = s.stray()
 	}
-	if err == nil && head.id == s.base.id {
+	if err == nil {
 		s.head, err = parseHead(head.body)
 	}
-	return s.damaged(err, s.name+".head")
+	return false, s.damaged(err, s.name+".head")
 }
 
 func parseHead(body []byte) (head Head, err error) {
@@ -209,13 +221,6 @@ func (s *FileState) removeAll(endings ...string) error {
 		return nil
 	}
 	return s.damaged(s.files.SyncDir(), s.name)
-}
-
-func (s *FileState) removeLogs() error {
-	if err := s.closeLogs(); err != nil {
-		return err
-	}
-	return s.removeAll(".sending", ".sent")
 }
 
 // newID returns an id for a base, which is not 0.
