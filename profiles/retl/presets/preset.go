@@ -154,7 +154,7 @@ func (p Preset) Properties() string {
 
 // SOQL returns the query for Salesforce, without conditions: SELECT Id, Email, ... FROM Contact. A field that your organisation does not
 // have, or hides from the user who asks, makes Salesforce refuse the whole query: leave it out, and the mappings leave its trait out.
-// It is empty for HubSpot.
+// With queryAll, which gives deleted records too, ask for IsDeleted as well. It is empty for HubSpot.
 func (p Preset) SOQL() string {
 	if p.service != salesforce {
 		return ""

@@ -109,6 +109,9 @@ func TestPreset(t *testing.T) {
 			t.Errorf("%s: %v", p.Name(), err)
 		}
 	}
+	if got := presets.HubSpotCompanies().Object() + " " + presets.SalesforceLead().Object(); got != "companies Lead" {
+		t.Errorf("the objects are %s", got)
+	}
 	if got, want := presets.SalesforceAccount().SOQL(), "SELECT Id, Name, Website, "; !strings.HasPrefix(got, want) {
 		t.Errorf("the query begins with %q, not %q", got, want)
 	}
@@ -124,7 +127,7 @@ func TestWithUserID(t *testing.T) {
 		} {
 			got, err := p.WithUserID(c.field)
 			if strings.HasSuffix(p.Name(), "companies") || strings.HasSuffix(p.Name(), "account") {
-				if wrong := (*presets.FieldError)(nil); !errors.As(err, &wrong) {
+				if wrong := (*presets.FieldError)(nil); !errors.As(err, &wrong) || wrong.Preset != p.Name() || !strings.Contains(err.Error(), p.Name()) {
 					t.Errorf("%s: %v, not a *FieldError", p.Name(), err)
 				}
 				continue

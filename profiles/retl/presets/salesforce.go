@@ -20,9 +20,9 @@ const salesforce = "Salesforce"
 // column, Account, that is null. The records of a sub-query are one column that holds an array of such maps. Values are what Salesforce
 // gives, times as 2024-01-02T03:04:05.000+0000; numbers are json.Number. Two members of one name: the last one counts.
 //
-// A record that is not an object, gives two columns of one name, or has a sub-query whose records are not all there, is a
-// *profiles.BadRecord, which names its place and nothing of what it holds but field names, and the rest go on. What ends the range is
-// yielded last: a *FormatError for what is no such answer or no JSON, nothing at all included; an *APIError for Salesforce's own
+// A record that is not an object, gives two columns of one name, is nested more than 20 levels deep, or has a sub-query whose records are
+// not all there, is a *profiles.BadRecord, which names its place and nothing of what it holds but field names, and the rest go on. What
+// ends the range is yielded last: a *FormatError for what is no such answer or no JSON, nothing at all included; an *APIError for Salesforce's own
 // errors; an *IncompleteError where the last page is not done; or r's error, wrapped.
 //
 // It holds one element at a time, and what a page has beside its records; it reads ahead in r by a few kilobytes. The range can
@@ -34,7 +34,7 @@ var salesforceFormat = &format{
 	list:    "records",
 	record: func(element map[string]any) (profiles.Record, error) {
 		rec := make(profiles.Record, len(element))
-		return rec, flatten(rec, "", element)
+		return rec, flatten(rec, "", element, maxNesting)
 	},
 	lone: func(object map[string]any) bool {
 		_, described := object["attributes"].(map[string]any)
@@ -57,8 +57,14 @@ var salesforceFormat = &format{
 	partial: func(map[string]any) []string { return nil },
 }
 
-// flatten puts the fields of an object into a record, each name behind a prefix.
-func flatten(rec profiles.Record, prefix string, object map[string]any) error {
+// maxNesting is how many levels of related records are read. Salesforce has five.
+const maxNesting = 20
+
+// flatten puts the fields of an object into a record, each name behind a prefix, with so many levels left.
+func flatten(rec profiles.Record, prefix string, object map[string]any, levels int) error {
+	if levels == 0 {
+		return fmt.Errorf("it is nested more than %d levels deep", maxNesting)
+	}
 	for name, v := range object {
 		nested, is := v.(map[string]any)
 		if is && name == "attributes" {
@@ -68,7 +74,7 @@ func flatten(rec profiles.Record, prefix string, object map[string]any) error {
 		if is {
 			list, sub := nested["records"].([]any)
 			if !sub {
-				if err := flatten(rec, name+"_", nested); err != nil {
+				if err := flatten(rec, name+"_", nested, levels-1); err != nil {
 					return err
 				}
 				continue
@@ -83,7 +89,7 @@ func flatten(rec profiles.Record, prefix string, object map[string]any) error {
 					return fmt.Errorf("a record of its sub-query %q is not an object", capped(name, 100))
 				}
 				row := make(map[string]any, len(fields))
-				if err := flatten(row, "", fields); err != nil {
+				if err := flatten(row, "", fields, levels-1); err != nil {
 					return err
 				}
 				rows = append(rows, row)
