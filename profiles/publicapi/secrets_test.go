@@ -49,7 +49,7 @@ func requireHidden(t *testing.T, what string, v any, secrets ...string) {
 	}
 }
 
-const tokenText = "sgp_a-secret-token"
+const tokenText = "sgp_a/secret/token"
 
 func TestValuesAreHidden(t *testing.T) {
 	token := publicapi.NewToken(tokenText)
@@ -217,7 +217,11 @@ func TestCheckWriteKeyHidesKey(t *testing.T) {
 					w.Header().Set("X-Request-Id", r.URL.String())
 					w.Header().Set("Content-Type", "text/html")
 					w.WriteHeader(status)
-					fmt.Fprintf(w, "<html>%s %s", r.URL, key.Reveal())
+					if status == 200 {
+						fmt.Fprintf(w, "<html>%s %s", r.URL, key.Reveal())
+					} else {
+						fmt.Fprintf(w, `{"errors":[{"message":%q}]}`, "of the key "+key.Reveal()[:8])
+					}
 					return w.Result(), nil
 				}),
 			}}
@@ -226,6 +230,9 @@ func TestCheckWriteKeyHidesKey(t *testing.T) {
 				t.Fatalf("%d: %v, %v", status, exists, err)
 			}
 			requireHidden(t, fmt.Sprint("the error of ", status), err, key.Reveal())
+			if failure := apiError(t, err); failure.Message != "" {
+				t.Errorf("%d: what the CDN says is told: %+v", status, failure)
+			}
 		})
 	}
 }
