@@ -86,3 +86,14 @@ func (r *fakeRows) ColumnTypeLength(i int) (int64, bool) {
 	n := r.result.columns[i].length
 	return n, n > 0
 }
+
+// Shop is a database for examples: it has one query's result.
+func Shop() *sql.DB {
+	return sql.OpenDB(fakeConnector{&result{
+		columns: []fakeColumn{{name: "id", dbType: "BIGINT"}, {name: "email", dbType: "TEXT"}, {name: "total", dbType: "NUMERIC"}},
+		rows: [][]driver.Value{
+			{int64(1), []byte("ada@example.com"), []byte("12.50")},
+			{int64(2), []byte("bob@example.com"), nil},
+		},
+	}})
+}

@@ -24,10 +24,7 @@ func (k kind) nested(v any, levels int) (any, error) {
 	case string:
 		return k.text(v), nil
 	case []byte:
-		if v == nil {
-			return nil, nil
-		}
-		return k.bytes(v), nil
+		return k.bytes(v), nil // also where they are nil: SQLite's driver has no other empty BLOB
 	case int64:
 		if k == kindBool {
 			return v != 0, nil

@@ -26,7 +26,7 @@ type (
 	id       [16]byte
 	decimal  struct{ digits string }
 	document struct{ text string }
-	point    struct{ x, y int }
+	point    struct{}
 	stranger struct{ Secret string }
 	valuer   struct{ v any }
 )
@@ -52,7 +52,7 @@ func TestValues(t *testing.T) {
 		want  any
 	}{
 		{"null", "TEXT", nil, nil, nil},
-		{"nil bytes", "BYTEA", nil, []byte(nil), nil},
+		{"an empty BLOB of SQLite", "BLOB", nil, []byte(nil), ""},
 
 		{"SQLite's true", "BOOLEAN", nil, int64(1), true},
 		{"SQLite's false", "BOOLEAN", nil, int64(0), false},
