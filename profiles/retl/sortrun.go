@@ -16,6 +16,7 @@ type run struct {
 	name string // "" once it is removed
 	w    *bufio.Writer
 	size int64
+	rows int64
 }
 
 func newRun(dir string, memory int) (*run, error) {
@@ -35,6 +36,7 @@ func (r *run) write(key string, payload []byte) error {
 	p := binary.AppendUvarint(head[:0], uint64(len(key)))
 	p = binary.AppendUvarint(p, uint64(len(payload)))
 	r.size += int64(len(p) + len(key) + len(payload))
+	r.rows++
 	// The writer keeps the first error, and returns it from then on.
 	r.w.Write(p)
 	r.w.WriteString(key)
@@ -66,25 +68,27 @@ func (r *run) close() error {
 }
 
 func (r *run) reader(buffer int) *runReader {
-	return &runReader{r: bufio.NewReaderSize(io.NewSectionReader(r.file, 0, r.size), buffer)}
+	return &runReader{r: bufio.NewReaderSize(io.NewSectionReader(r.file, 0, r.size), buffer), left: r.rows}
 }
 
 // A runReader reads a run.
 type runReader struct {
 	r            *bufio.Reader
+	left         int64 // rows
 	key, payload []byte
 }
 
 // next reads the next row into one whose payload is good until next is called again, and tells whether there was one.
 func (r *runReader) next(row *sortedRow) (more bool, err error) {
-	key, err := binary.ReadUvarint(r.r)
-	if err == io.EOF {
+	if r.left == 0 {
 		return false, nil
 	}
-	if err != nil {
-		return false, fmt.Errorf("retl: sort: %w", err)
+	r.left--
+	key, err := binary.ReadUvarint(r.r)
+	payload := uint64(0)
+	if err == nil {
+		payload, err = binary.ReadUvarint(r.r)
 	}
-	payload, err := binary.ReadUvarint(r.r)
 	if err == nil {
 		r.key, err = readInto(r.r, r.key, key)
 	}
@@ -103,7 +107,7 @@ func (r *runReader) next(row *sortedRow) (more bool, err error) {
 
 // readInto reads n bytes into p, or into a larger one.
 func readInto(r io.Reader, p []byte, n uint64) ([]byte, error) {
-	if n > 1<<31 {
+	if n > 1<<31-1 {
 		return p, errors.New("a temporary file is damaged")
 	}
 	if uint64(cap(p)) < n {
