@@ -1,6 +1,7 @@
 package presets_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -90,6 +91,41 @@ func ExamplePreset_SOQL() {
 	fmt.Println(presets.SalesforceAccount().SOQL() + " WHERE SystemModstamp >= 2024-05-01T00:00:00Z")
 	// Output:
 	// SELECT Id, Name, Website, Industry, NumberOfEmployees, ParentId, Type, AnnualRevenue, Phone, BillingCity, BillingCountry, OwnerId, CreatedDate, SystemModstamp FROM Account WHERE SystemModstamp >= 2024-05-01T00:00:00Z
+}
+
+// Consent that the CRM has recorded in a field of its own becomes a subscription: a mapping more in a copy of the file.
+func ExamplePreset_JSON() {
+	const optIns = `{
+		"id": "opt-ins", "action": "sendSubscription",
+		"trigger": "(event = \"new\" or event = \"updated\") and properties.Newsletter_Consent__c = true and properties.HasOptedOutOfEmail = false and properties.Email != null",
+		"fields": {
+			"anonymous_id": {"@template": "salesforce-contact-{{properties.__segment_id}}"}, "email": {"@path": "$.properties.Email"},
+			"email_subscription_status": "subscribed", "timestamp": {"@path": "$.timestamp"}}}`
+	var file struct {
+		Name     string            `json:"name"`
+		Mappings []json.RawMessage `json:"mappings"`
+	}
+	if err := json.Unmarshal(presets.SalesforceContact().JSON(), &file); err != nil {
+		log.Fatal(err)
+	}
+	file.Mappings = append(file.Mappings, json.RawMessage(optIns))
+	text, err := json.Marshal(file)
+	if err != nil {
+		log.Fatal(err)
+	}
+	dest, err := profiles.ParseDestination(text)
+	if err != nil {
+		log.Fatal(err)
+	}
+	row := profiles.Record{"type": "track", "event": "updated", "properties": map[string]any{
+		"__segment_id": "003A", "Email": "ada@example.com", "HasOptedOutOfEmail": false, "Newsletter_Consent__c": true,
+	}}
+	for _, m := range dest.Preview(row, 0).Messages {
+		fmt.Println(m.Mapping.ID(), m.Err)
+	}
+	// Output:
+	// people <nil>
+	// opt-ins <nil>
 }
 
 // The CRM knows the application's user ids.

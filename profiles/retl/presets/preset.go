@@ -30,8 +30,8 @@ import (
 // not, nothing is sent: not having opted out is no consent, and a word sent for it would replace what the person has told somebody else.
 // An opt-out that is taken back in the CRM is therefore not taken back in Segment, and one that a changed row sends again replaces a
 // later choice. Only a word for no, 0 and nothing at all count as not opted out; a word that is no boolean makes the message Invalid
-// instead of being passed over. To change this where you have recorded consent, edit the mapping "opt-outs": its trigger says whose
-// status is sent, its email_subscription_status which. DoNotCall is about calls, and a trait only.
+// instead of being passed over. Where the CRM has recorded consent, add a mapping that sends it, as the example of JSON does. DoNotCall is
+// about calls, and a trait only.
 //
 // Deleted rows, and rows that are archived or IsDeleted, send nothing, but for their opt-out: an identify call would bring back to life
 // the profile of a person who has asked to be forgotten. A mapping that sets a trait instead, called "deleted", is there, switched off.
