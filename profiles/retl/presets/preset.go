@@ -29,8 +29,8 @@ import (
 // Opt-outs. Who has opted out of e-mail (hs_email_optout, HasOptedOutOfEmail) and has an address becomes unsubscribed. For who has
 // not, nothing is sent: not having opted out is no consent, and a word sent for it would replace what the person has told somebody else.
 // An opt-out that is taken back in the CRM is therefore not taken back in Segment, and one that a changed row sends again replaces a
-// later choice. Only a word for no, 0 and nothing at all count as not opted out; a word that is no boolean makes the message Invalid
-// instead of being passed over. Where the CRM has recorded consent, add a mapping that sends it, as the example of JSON does. DoNotCall is
+// later choice. As not opted out count false (also as the text false, False or FALSE), numbers but 1, the text 0, "" and null; a text that is
+// neither a boolean nor the word of a status makes the message Invalid instead of being passed over. Where the CRM has recorded consent, add a mapping that sends it, as the example of JSON does. DoNotCall is
 // about calls, and a trait only.
 //
 // Deleted rows, and rows that are archived or IsDeleted, send nothing, but for their opt-out: an identify call would bring back to life
