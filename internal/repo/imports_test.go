@@ -44,6 +44,11 @@ var arrows = map[string]struct{ own, others []string }{
 		own:    []string{"region", "actions", "mapping", "transport", "transport/spool", "internal/dispatch", "internal/jsvalue", "internal/messageid"},
 		others: []string{"github.com/go-playground/validator/v10"},
 	},
+	"profiles/publicapi":               {own: []string{"profiles", "region", "transport"}},
+	"profiles/publicapi/publicapitest": {own: []string{"profiles", "profiles/publicapi"}},
+	"profiles/retl":                    {own: []string{"profiles", "internal/jsonenc", "internal/jsvalue", "internal/messageid"}},
+	"profiles/retl/presets":            {own: []string{"profiles"}},
+	"profiles/retl/retltest":           {own: []string{"profiles/retl"}},
 	"profiles/profilestest": {
 		own:    []string{"actions", "mapping", "profiles", "transport", "transport/transporttest", "internal/jsonenc", "internal/jsvalue"},
 		others: []string{"github.com/google/go-cmp"},

@@ -55,8 +55,9 @@ type Entry struct {
 	Sum [16]byte
 	// Version is greater for each version of the row: it is part of what messageIds are made of.
 	Version int
-	// Accepted are the mappings that have taken this version, Seen those that have taken some version before or have been sent one.
-	Accepted, Seen uint64
+	// Accepted are the mappings that have taken this version, Seen those that have been sent some version and not the deletion of the
+	// row, New those to which this version is the first.
+	Accepted, Seen, New uint64
 	// Tries is how many syncs have failed to send this version for a reason of its own.
 	Tries int
 	// Found is when this version was first found.

@@ -1,0 +1,198 @@
+package retl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/segmentprofiles/segmentprofiles-go/internal/messageid"
+	"github.com/segmentprofiles/segmentprofiles-go/profiles"
+)
+
+const (
+	// DefaultSortBytes is Sync.SortBytes where it is not set: 64 MiB.
+	DefaultSortBytes = 64 << 20
+	// DefaultMaxTries is Sync.MaxTries where it is not set: what Segment's own reverse ETL does.
+	DefaultMaxTries = 5
+	// DefaultSamples is Sync.Samples where it is not set.
+	DefaultSamples = 3
+)
+
+// A Sync sends what has changed in a model since the last sync of the same State. A value may be run again, one run at a time for each
+// State.
+//
+// The state moves only past what was accepted, mapping by mapping. A row that failed, or could not be delivered, is sent again by the next
+// sync, in the version that it has then. When the process dies, the next sync finds what was accepted and sends the rest: rows that
+// were on their way go again under the same messageIds, and Segment drops those that it has.
+type Sync struct {
+	Client      *profiles.Client      // required
+	Destination *profiles.Destination // required; see Client.Check
+	Model       Model                 // required
+	State       State                 // required
+
+	// Limit is how many rows that have changed are sent at most, 0 for all. The rest waits for the next sync.
+	Limit int
+	// AllowEmpty lets a model that returns no rows delete all rows of the last sync. Without it that is ErrEmptyModel.
+	AllowEmpty bool
+	// Replay sends all rows again, changed or not, under new messageIds.
+	Replay bool
+	// MaxFailureRate ends the sync with a *FailureRateError when more than this share of its rows, from 0 to 1, has failed, counted from
+	// the hundredth row on. 0 is no limit.
+	MaxFailureRate float64
+	// MaxTries is how many syncs try a row that fails for a reason of its own, before it is left alone until it changes. Defaults to
+	// DefaultMaxTries. A row that could not be delivered is tried for ever.
+	MaxTries int
+	// Samples is how many samples the report has of each reason for which rows failed; negative is none. Defaults to DefaultSamples. A
+	// sample holds the row's key and message: personal data.
+	Samples int
+	// HashOnly keeps nothing of rows in the state but checksums: it is smaller and holds no personal data but the keys. DryRun can then
+	// not tell what a column was before.
+	HashOnly bool
+	// SortBytes is about how much memory the sorting of a model that is not Ordered takes. Defaults to DefaultSortBytes.
+	SortBytes int
+	// TempDir is where rows are sorted that do not fit. Defaults to the system's directory for temporary files. The files are for their
+	// owner alone, and are removed when the sync ends.
+	TempDir string
+	// Progress, where set, is called with the report as it stands, after every few hundred rows that have ended, and by the goroutine that
+	// called Run. It must not keep the report's slices.
+	Progress func(Report)
+}
+
+// A ConfigError lists everything that is wrong with a Sync.
+type ConfigError struct{ Problems []error }
+
+// Error lists the problems, one a line where there are several.
+func (e *ConfigError) Error() string { return "retl: " + errors.Join(e.Problems...).Error() }
+
+// Unwrap returns the problems.
+func (e *ConfigError) Unwrap() []error { return e.Problems }
+
+// A MismatchError is a state that belongs to something else: what its rows were sent to says nothing of this sync.
+type MismatchError struct {
+	What      string // model, key column or destination
+	Has, Want string // the state's, and the sync's
+}
+
+// Error says what does not match, and what to do.
+func (e *MismatchError) Error() string {
+	return fmt.Sprintf("retl: the state belongs to the %s %q, and this is %q: give each its own state, or Reset it", e.What, e.Has, e.Want)
+}
+
+// A FailureRateError ends a sync in which too many rows failed: see Sync.MaxFailureRate.
+type FailureRateError struct {
+	Failed, Rows int64
+	Max          float64
+}
+
+// Error says how many failed, and what was allowed.
+func (e *FailureRateError) Error() string {
+	return fmt.Sprintf("retl: %d of %d rows have failed, more than the share of %g that is allowed: the report has the reasons", e.Failed, e.Rows, e.Max)
+}
+
+// An UndeliveredError ends a sync in which a row could not be delivered, for no fault of its own. The next sync sends it.
+type UndeliveredError struct{ Err error }
+
+// Error says why.
+func (e *UndeliveredError) Error() string {
+	return "retl: a row could not be delivered, and the next sync tries again: " + e.Err.Error()
+}
+
+// Unwrap returns what became of the row's message, a *profiles.Error.
+func (e *UndeliveredError) Unwrap() error { return e.Err }
+
+// check returns a *ConfigError where the sync cannot be run.
+func (s *Sync) check() error {
+	problems := s.Model.check()
+	if s.Client == nil {
+		problems = append(problems, errors.New("Client is required"))
+	}
+	if s.Destination == nil {
+		problems = append(problems, errors.New("Destination is required"))
+	}
+	if s.State == nil {
+		problems = append(problems, errors.New("State is required"))
+	}
+	if s.MaxFailureRate < 0 || s.MaxFailureRate > 1 {
+		problems = append(problems, errors.New("MaxFailureRate must be from 0 to 1"))
+	}
+	if s.Limit < 0 {
+		problems = append(problems, errors.New("Limit must not be negative"))
+	}
+	if len(problems) > 0 {
+		return &ConfigError{problems}
+	}
+	return s.Client.Check(s.dest())
+}
+
+// dest is the destination for the model's rows.
+func (s *Sync) dest() *profiles.Destination { return s.Destination.For(s.input()) }
+
+func (s *Sync) input() profiles.Input {
+	return profiles.Input{Name: s.Model.Name, Model: s.Model.ID}
+}
+
+// open reads the state's head, and gives each mapping its bit.
+func (s *Sync) open(ctx context.Context) (Head, mappingBits, error) {
+	head, err := s.State.Head(ctx)
+	if err != nil {
+		return head, mappingBits{}, fmt.Errorf("retl: reading the state: %w", err)
+	}
+	for _, of := range []struct{ what, has, want string }{
+		{"model", head.Model, s.Model.Name}, {"key column", head.Key, s.Model.Key}, {"destination", head.Destination, s.Destination.Name()},
+	} {
+		if head.Model != "" && of.has != of.want {
+			return head, mappingBits{}, &MismatchError{What: of.what, Has: of.has, Want: of.want}
+		}
+	}
+	head.Model, head.Key, head.Destination = s.Model.Name, s.Model.Key, s.Destination.Name()
+	bits := mappingBits{names: head.Mappings, bits: make(map[string]uint64)}
+	for _, m := range s.Destination.Mappings() {
+		if !m.Enabled() || m.ModelID() != "" && m.ModelID() != s.Model.ID {
+			continue
+		}
+		space := m.Space()
+		if space.IsZero() {
+			space = s.Client.WriteKey()
+		}
+		if err := bits.add(m.ID(), m.ID()+" "+messageid.Hash("space", space.Reveal())); err != nil {
+			return head, bits, err
+		}
+	}
+	head.Mappings = bits.names
+	return head, bits, nil
+}
+
+// Reset forgets what was sent: the next sync takes every row for a new one, and sends it under a new messageId. Rows that were deleted
+// since the last sync are not sent as deleted any more. It changes nothing where it fails, with an error of the State.
+func (s Sync) Reset(ctx context.Context) error {
+	if s.State == nil {
+		return &ConfigError{[]error{errors.New("State is required")}}
+	}
+	head, err := s.State.Head(ctx)
+	if err == nil {
+		err = s.State.Reset(ctx, Head{Generation: head.Generation + 1})
+	}
+	if err != nil {
+		return fmt.Errorf("retl: resetting the state: %w", err)
+	}
+	return nil
+}
+
+// differ makes what compares the model to the state.
+func (s *Sync) differ(head Head, bits mappingBits) *differ {
+	d := &differ{
+		model: &s.Model, state: s.State, head: head, active: bits.all(), replay: s.Replay, empty: s.AllowEmpty,
+		dir: s.TempDir, memory: s.SortBytes, found: time.Now().UTC().Truncate(time.Microsecond),
+	}
+	if d.memory <= 0 {
+		d.memory = DefaultSortBytes
+	}
+	return d
+}
+
+// record is a row as a mapping sees it. columns becomes part of it.
+func record(e event, found time.Time, key string, columns profiles.Record) profiles.Record {
+	columns[segmentID] = key
+	return profiles.Record{"type": "track", "event": string(e), "timestamp": found.Format(time.RFC3339Nano), "properties": map[string]any(columns)}
+}
