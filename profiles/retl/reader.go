@@ -18,7 +18,7 @@ type tableRow struct {
 	key  string
 	text []byte          // the row as JSON, columns in the order of their names; good until the next row
 	rec  profiles.Record // the row as it was read, where it is at hand
-	sum  [16]byte // of the columns that count
+	sum  [16]byte        // of the columns that count
 	err  error
 	bad  *profiles.BadRecord // where the source could not read it
 	told bool                // comes again, under its key
