@@ -123,6 +123,9 @@ func (c *Client) Enqueue(ctx context.Context, a actions.Action) error { return c
 // TryEnqueue is Enqueue without the wait: where there is no room the error is NotQueued, around ErrQueueFull.
 func (c *Client) TryEnqueue(a actions.Action) error { return c.space.TryEnqueue(a) }
 
+// WriteKey returns the write key of the client's own Profile Space, the zero WriteKey where it has none.
+func (c *Client) WriteKey() WriteKey { return c.cfg.WriteKey }
+
 // Space returns a handle on another Profile Space with the same queue, limits and lifecycle. It costs nothing and needs no
 // closing. A key that Segment could not take is reported by the handle's methods.
 func (c *Client) Space(key WriteKey) Space { return Space{client: c, key: key} }

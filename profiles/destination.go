@@ -84,6 +84,10 @@ func (m *Mapping) Kind() actions.Kind { return m.kind }
 // ModelID returns the model whose records the mapping takes; empty: all records.
 func (m *Mapping) ModelID() string { return m.modelID }
 
+// Space returns the Profile Space that the mapping names by a plain engage_space. It is the zero WriteKey where the mapping has no
+// engage_space, and its messages go to the client's own Profile Space, or where it looks one up in each record.
+func (m *Mapping) Space() WriteKey { return m.space }
+
 // Enabled tells whether the mapping is switched on.
 func (m *Mapping) Enabled() bool { return m.enabled }
 
@@ -102,6 +106,19 @@ type Input struct {
 	// Generation, raised, makes the ids of the same records new: for a deliberate replay within the day for which Segment
 	// remembers ids.
 	Generation int
+	// Row, where set, is asked about each record before its mappings run, by the goroutine that reads the records: for a source that
+	// keeps account of what each mapping has been sent of a row.
+	Row func(Record) Row
+}
+
+// A Row is what a source knows of one of its records. The zero value is nothing.
+type Row struct {
+	// Takes tells which mappings, by their ids, the record runs through; nil: all that the destination and the input allow.
+	Takes func(mapping string) bool
+	// Generation is added to the input's.
+	Generation int
+	// Found is a text within the record, such as the time at which the row was read, that is not part of what messageIds are made of.
+	Found string
 }
 
 // For returns the destination for the records of an input. It shares everything else with d.

@@ -1,6 +1,7 @@
 package profiles
 
 import (
+	"bytes"
 	"errors"
 	"strings"
 	"unicode/utf8"
@@ -70,6 +71,7 @@ func (e *BadRecord) Unwrap() error { return e.Err }
 // An origin says where a record comes from, and where it goes unless its mapping says otherwise.
 type origin struct {
 	ordinal int    // place in its input
+	version Row    // what its source knows of it
 	run     string // tells one run over an input without a name from another
 	space   WriteKey
 }
@@ -99,9 +101,15 @@ func (d *Destination) drafts(rec Record, from origin, out []draft, objects *mapp
 	if switchedOff(rec) {
 		return out, SkipIntegrations
 	}
+	if d.input.Row != nil {
+		from.version = d.input.Row(rec)
+	}
 	matched := false
 	for _, m := range d.mappings {
-		if !m.enabled || m.modelID != "" && m.modelID != d.input.Model || !m.trigger.Match(rec) {
+		if !m.enabled || m.modelID != "" && m.modelID != d.input.Model {
+			continue
+		}
+		if takes := from.version.Takes; takes != nil && !takes(m.id) || !m.trigger.Match(rec) {
 			continue
 		}
 		matched = true
@@ -243,8 +251,12 @@ func (d *Destination) encode(dst []byte, dr *draft, h *messageid.Hasher) ([]byte
 	if dr.row == "" {
 		h.Int(dr.from.ordinal)
 	}
-	h.Bytes(message)
-	h.Int(d.input.Generation)
+	if found := dr.from.version.Found; found == "" {
+		h.Bytes(message)
+	} else {
+		h.Bytes(bytes.ReplaceAll(message, []byte(found), nil))
+	}
+	h.Int(d.input.Generation + dr.from.version.Generation)
 	if d.input.Name == "" {
 		h.Text(dr.from.run)
 	}
