@@ -12,18 +12,21 @@ import (
 // MemoryState in memory; a table of a database would do as well.
 //
 // One sync at a time uses a state, from two goroutines: while Entries is ranged over, Sending and Sent may be called. What they write
-// need not show in a range that has begun.
+// need not show in a range that has begun; a range that begins later shows it, with or without a Commit. A sync begins with a range, and the
+// order of its keys with it: what a sync before has left without a Commit is not in its way. Package retltest has a test of all this.
 type State interface {
-	// Head returns what the last Commit was given, the zero Head where there was none.
+	// Head returns what the last Commit or Reset was given, the zero Head where there was none.
 	Head(ctx context.Context) (Head, error)
-	// Entries yields all entries in the order of CompareKeys. An error is the last thing that it yields.
+	// Entries yields all entries in the order of CompareKeys. They are the caller's to keep. An error is the last thing that it yields, and
+	// that of a context that has ended is one.
 	Entries(ctx context.Context) iter.Seq2[Entry, error]
 	// Sending is told of rows that are about to be sent, and of entries that are no longer needed (Entry.Gone). When it has returned nil
 	// they replace what was there under their keys, for good: the rows are sent then. Within a sync keys come in the order of CompareKeys,
 	// each once. The entries and what they point to belong to the caller again afterwards.
 	Sending(ctx context.Context, entries []Entry) error
-	// Sent is told what became of rows that Sending was told of, in their order, in the same sync. Where that is lost the rows are
-	// sent again, under the same messageIds.
+	// Sent is told what became of rows that Sending was told of, or that were there, once for each row, in the order of CompareKeys: the
+	// mark takes the place of the entry's fields of the same names. A mark without an entry is passed over. Where marks are lost the rows
+	// are sent again, under the same messageIds.
 	Sent(ctx context.Context, marks []Mark) error
 	// Commit ends a sync: when it has returned nil, everything that the state was told stays.
 	Commit(ctx context.Context, head Head) error
