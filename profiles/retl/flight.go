@@ -14,7 +14,7 @@ import (
 
 const (
 	// together is how many rows the state is told of at once, before they are sent and after: to sync each by itself would be slow.
-	together = 512
+	together = 2048
 	// togetherBytes is how large the rows may be that are kept for that.
 	togetherBytes = 4 << 20
 )

@@ -103,13 +103,13 @@ func (m *Model) keyOf(rec profiles.Record) (string, error) {
 // check lists what is wrong with the model.
 func (m *Model) check() (problems []error) {
 	if m.Name == "" {
-		problems = append(problems, errors.New("Model.Name is required"))
+		problems = append(problems, errors.New("the field Model.Name is required"))
 	}
 	if m.Key == "" {
-		problems = append(problems, errors.New("Model.Key is required: the name of the unique column"))
+		problems = append(problems, errors.New("the field Model.Key is required: the name of the unique column"))
 	}
 	if m.Records == nil {
-		problems = append(problems, errors.New("Model.Records is required"))
+		problems = append(problems, errors.New("the field Model.Records is required"))
 	}
 	return problems
 }

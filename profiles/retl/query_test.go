@@ -53,7 +53,7 @@ func TestQueryRefused(t *testing.T) {
 }
 
 func TestQueryCanceled(t *testing.T) {
-	r := &result{columns: []fakeColumn{{name: "id"}}, rows: [][]driver.Value{{int64(1)}}, repeat: 1 << 40}
+	r := &result{columns: []fakeColumn{{name: "id"}}, rows: [][]driver.Value{{int64(1)}}, repeat: 1 << 30}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var last error

@@ -220,7 +220,7 @@ func randomKey(random *rand.Rand) string {
 }
 
 func randomEntry(key string, random *rand.Rand) Entry {
-	e := Entry{Key: key, Version: random.IntN(1000), Accepted: random.Uint64() >> random.IntN(64), Tries: random.IntN(3)}
+	e := Entry{Key: key, Version: random.IntN(1000), Accepted: random.Uint64() >> random.IntN(64), Tries: random.IntN(3), New: random.Uint64() >> random.IntN(64)}
 	e.Sum[random.IntN(16)] = byte(random.IntN(3))
 	e.Seen = e.Accepted
 	if random.IntN(2) == 0 {

@@ -14,6 +14,7 @@ import (
 //	version   uvarint
 //	accepted  uvarint
 //	seen      uvarint  not sameSeen
+//	new       uvarint  hasNew
 //	tries     uvarint  hasTries
 //	found     varint   hasFound: seconds since the one before in the frame, and uvarint nanoseconds
 //	row       uvarint  hasRow: its length, and its bytes
@@ -25,8 +26,7 @@ const (
 	hasFound
 	sameFound // as the one before in the frame
 	hasRow
-
-	knownFlags = hasRow<<1 - 1
+	hasNew
 )
 
 // An entryEncoder puts entries into the payload of a frame. Reset it for each frame.
@@ -50,6 +50,9 @@ func (x *entryEncoder) add(e *Entry) {
 	x.buf = binary.AppendUvarint(x.buf, e.Accepted)
 	if flags&sameSeen == 0 {
 		x.buf = binary.AppendUvarint(x.buf, e.Seen)
+	}
+	if flags&hasNew != 0 {
+		x.buf = binary.AppendUvarint(x.buf, e.New)
 	}
 	if flags&hasTries != 0 {
 		x.buf = binary.AppendUvarint(x.buf, uint64(e.Tries))
@@ -81,6 +84,9 @@ func (x *entryEncoder) flags(e *Entry) byte {
 	}
 	if e.Seen == e.Accepted {
 		flags |= sameSeen
+	}
+	if e.New != 0 {
+		flags |= hasNew
 	}
 	if e.Tries != 0 {
 		flags |= hasTries
@@ -125,7 +131,7 @@ func (d *decoder) entry(e *Entry) bool {
 	}
 	flags := d.left[0]
 	d.left = d.left[1:]
-	if flags&^knownFlags != 0 || flags&hasFound != 0 && flags&sameFound != 0 {
+	if flags&hasFound != 0 && flags&sameFound != 0 {
 		d.bad = true
 		return false
 	}
@@ -138,6 +144,9 @@ func (d *decoder) entry(e *Entry) bool {
 	e.Seen = e.Accepted
 	if flags&sameSeen == 0 {
 		e.Seen = d.uvarint()
+	}
+	if flags&hasNew != 0 {
+		e.New = d.uvarint()
 	}
 	if flags&hasTries != 0 {
 		e.Tries = d.number()

@@ -54,7 +54,7 @@ type Sync struct {
 	// TempDir is where rows are sorted that do not fit. Defaults to the system's directory for temporary files. The files are for their
 	// owner alone, and are removed when the sync ends.
 	TempDir string
-	// Progress, where set, is called with the report as it stands, after every few hundred rows that have ended, and by the goroutine that
+	// Progress, where set, is called with the report as it stands, after every 2,048 rows that have ended, and at the end, and by the goroutine that
 	// called Run. It must not keep the report's slices.
 	Progress func(Report)
 }
@@ -105,19 +105,19 @@ func (e *UndeliveredError) Unwrap() error { return e.Err }
 func (s *Sync) check() error {
 	problems := s.Model.check()
 	if s.Client == nil {
-		problems = append(problems, errors.New("Client is required"))
+		problems = append(problems, errors.New("the field Client is required"))
 	}
 	if s.Destination == nil {
-		problems = append(problems, errors.New("Destination is required"))
+		problems = append(problems, errors.New("the field Destination is required"))
 	}
 	if s.State == nil {
-		problems = append(problems, errors.New("State is required"))
+		problems = append(problems, errors.New("the field State is required"))
 	}
 	if s.MaxFailureRate < 0 || s.MaxFailureRate > 1 {
-		problems = append(problems, errors.New("MaxFailureRate must be from 0 to 1"))
+		problems = append(problems, errors.New("the field MaxFailureRate must be from 0 to 1"))
 	}
 	if s.Limit < 0 {
-		problems = append(problems, errors.New("Limit must not be negative"))
+		problems = append(problems, errors.New("the field Limit must not be negative"))
 	}
 	if len(problems) > 0 {
 		return &ConfigError{problems}
@@ -167,7 +167,7 @@ func (s *Sync) open(ctx context.Context) (Head, mappingBits, error) {
 // since the last sync are not sent as deleted any more. It changes nothing where it fails, with an error of the State.
 func (s Sync) Reset(ctx context.Context) error {
 	if s.State == nil {
-		return &ConfigError{[]error{errors.New("State is required")}}
+		return &ConfigError{[]error{errors.New("the field State is required")}}
 	}
 	head, err := s.State.Head(ctx)
 	if err == nil {

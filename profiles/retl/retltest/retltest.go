@@ -152,7 +152,7 @@ func testEveryField(t *testing.T, s retl.State) {
 		{Key: "3", Version: 1 << 30},
 		{Key: "4", Accepted: 1<<64 - 1, Seen: 1 << 63},
 		{Key: "5", Seen: 5},
-		{Key: "6", Tries: 300},
+		{Key: "6", Tries: 300, New: 1<<63 | 5},
 		{Key: "7", Found: found},
 		{Key: "8", Found: found},
 		{Key: "9", Found: found.Add(-time.Hour)},
