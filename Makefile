@@ -3,7 +3,7 @@
 STATICCHECK = GOWORK=off go tool -modfile=tools.mod staticcheck
 FUZZTIME ?= 30s
 
-.PHONY: test race lint fuzz bugs durable bench ci
+.PHONY: test race lint fuzz bugs durable scale drivers bench ci
 
 test:
 	go test ./...
@@ -29,6 +29,16 @@ durable:
 	go test ./internal/seglog -timeout 2h -kills=1000 -cuts=100000
 	go test ./internal/dispatch -run TestFault79 -timeout 2h -soak=1000
 	go test ./profiles -run TestFault79 -timeout 2h -soak=300
+	go test ./profiles/retl -run TestStateSurvives -timeout 1h -statecuts=6000
+	go test ./profiles/retl -run TestSyncsThroughEverything -timeout 1h -lives=3000
+
+# Syncs of ten million rows: memory, time for each row, and what is sent.
+scale:
+	go test ./profiles/retl -run TestSyncScales -timeout 1h -v -scale=10000000
+
+# The types of real databases: SQLite, and a PostgreSQL that is started for it.
+drivers:
+	.ci/postgres bash -c 'cd internal/drivers && GOWORK=off go test ./...'
 
 # Measures against what a user would take instead, and writes the README's table.
 bench:
