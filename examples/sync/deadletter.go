@@ -21,7 +21,8 @@ type failures struct {
 	file     string // the input's name in what is told
 	screen   *screen
 	begun    chan struct{} // closed when source and out are there, or never will be
-	source   *source       // knows the lines of records
+	source   *source       // knows the lines of records; nil where they are rows of a model
+	rows     bool          // they are, and the sync has begun
 	replayed bool          // what fails had been a dead letter
 	broken   chan struct{} // closed when dead letters cannot be written
 
@@ -60,7 +61,7 @@ func (f *failures) record(l line, o profiles.RecordOutcome) {
 // keep writes the client's dead letters, with what this program knows of them. Where that fails, the sync ends: a failure that is not
 // kept would be lost.
 func (f *failures) keep(letters []profiles.DeadLetter) error {
-	if <-f.begun; f.source == nil {
+	if <-f.begun; f.source == nil && !f.rows {
 		return errors.New("the sync has not begun") // and its spool keeps what it had
 	}
 	former := 0 // letters of what an earlier run has left in the spool
@@ -71,6 +72,7 @@ func (f *failures) keep(letters []profiles.DeadLetter) error {
 		case f.replayed: // it says where it comes from
 		case l.Record == nil:
 			former++
+		case f.rows: // whose record has their key
 		default:
 			l.Line = f.source.lineOf(*l.Record)
 		}

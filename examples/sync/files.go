@@ -21,6 +21,9 @@ var (
 	sampleEvents []byte
 )
 
+// sampleEventsName is the sample's events as -events.
+const sampleEventsName = "sample"
+
 // sampleName is what the sample's events are called, as an input and in what is told.
 const sampleName = "events.ndjson"
 
@@ -37,7 +40,7 @@ type input struct {
 // openEvents opens the events, stdin for "-".
 func openEvents(path string, stdin io.Reader) (*input, error) {
 	switch path {
-	case "":
+	case "", sampleEventsName:
 		return &input{Reader: bytes.NewReader(sampleEvents), name: sampleName, place: sampleName, id: sampleName, size: int64(len(sampleEvents))}, nil
 	case "-":
 		return &input{Reader: stdin, name: "standard input"}, nil
@@ -96,7 +99,11 @@ type outputs struct {
 func openOutputs(o options) (outputs, error) {
 	var out outputs
 	var taken []fs.FileInfo
-	for _, path := range []string{o.destination, o.events, o.checkpoint} {
+	read := []string{o.destination, o.events, o.checkpoint}
+	if m := o.model; m != nil {
+		read = append(read, m.sqlite, m.csv, m.state)
+	}
+	for _, path := range read {
 		if info, err := os.Stat(path); err == nil {
 			taken = append(taken, info)
 		}

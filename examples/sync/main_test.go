@@ -103,7 +103,7 @@ const identify = `{"region": "europe", "mappings": [
 var space1 = profiles.NewWriteKey("space-1")
 
 func TestSample(t *testing.T) {
-	r := runSync(t)
+	r := runSync(t, "-events", "sample")
 	r.require(t, 0, "13 records, 13 messages, all accepted", "Nothing leaves this machine")
 	_, arrived, _ := strings.Cut(r.stdout, "Arrived")
 	compareGolden(t, "sample.golden", "Arrived"+arrived)

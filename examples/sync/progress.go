@@ -53,16 +53,23 @@ func (s *screen) printf(format string, args ...any) {
 
 // progress shows how far a sync has come, unless it did so a moment ago. Of size 0 is an input whose size is not known.
 func (s *screen) progress(records, failed int, offset, size int64) {
+	s.show(offset, size, func() string {
+		if failed > 0 {
+			return fmt.Sprintf("%d records, %d failed", records, failed)
+		}
+		return fmt.Sprintf("%d records", records)
+	})
+}
+
+// show shows a text as progress does.
+func (s *screen) show(offset, size int64, of func() string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
 	if now.Before(s.next) {
 		return
 	}
-	text := fmt.Sprintf("%d records", records)
-	if failed > 0 {
-		text += fmt.Sprintf(", %d failed", failed)
-	}
+	text := of()
 	if !s.terminal {
 		s.next = now.Add(lineEvery)
 		if size > 0 {

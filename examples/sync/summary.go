@@ -67,7 +67,7 @@ func (j *job) tell(stdout io.Writer) error {
 		return nil
 	}
 	if j.server != nil {
-		own := j.options.destination == "" && j.options.events == ""
+		own := j.options.destination == "" && (j.options.events == "" || j.options.events == sampleEventsName)
 		writeArrived(&b, j.server, own)
 	}
 	if _, err := stdout.Write(b.Bytes()); err != nil {

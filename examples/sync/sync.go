@@ -27,6 +27,9 @@ const (
 
 // run is the program. The first of interrupts stops the reading, the second one, or the end of ctx, cancels.
 func run(ctx context.Context, interrupts <-chan os.Signal, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	if len(args) == 0 {
+		return demonstrate(ctx, interrupts, stdout, stderr)
+	}
 	screen := newScreen(stderr)
 	o, err := parseFlags(args)
 	if errors.Is(err, flag.ErrHelp) {
@@ -38,14 +41,19 @@ func run(ctx context.Context, interrupts <-chan os.Signal, args []string, stdin 
 		screen.printf("sync -h lists the flags")
 		return exitNotRun
 	}
-	job, err := prepare(o, stdin, screen)
+	var job task
+	if o.model != nil {
+		job, err = prepareModel(ctx, o, screen)
+	} else {
+		job, err = prepare(o, stdin, screen)
+	}
 	if err != nil {
 		screen.printf("%v", err)
 		return exitNotRun
 	}
 	defer job.close()
 
-	screen.printf("%s", job.where)
+	screen.printf("%s", job.place())
 	if err := job.run(ctx, interrupts, stdout); err != nil {
 		screen.printf("%v", err)
 		return exitNotRun
@@ -56,7 +64,16 @@ func run(ctx context.Context, interrupts <-chan os.Signal, args []string, stdin 
 	return exitAccepted
 }
 
-// A job is one sync, ready to run.
+// A task is one sync, ready to run: a *job of events, or a *modelJob.
+type task interface {
+	place() string // where the messages go, in words
+	// run reads, delivers and reports. Its error is why the sync could not run, or write its output.
+	run(ctx context.Context, interrupts <-chan os.Signal, stdout io.Writer) error
+	complete() bool // everything was sent and accepted
+	close()
+}
+
+// A job is one sync of events.
 type job struct {
 	options options
 	input   *input
@@ -71,6 +88,7 @@ type job struct {
 	checkpoint   *checkpoint     // nil where none is wanted
 	checkpointed int             // records left out
 	begun        chan struct{}   // closed when what a spool delivers may be counted
+	begin        func()          // closes it
 	spooled      bool            // there is a spool
 
 	failed      *failures
@@ -82,10 +100,17 @@ type job struct {
 	err         error // of the checkpoint, or of the spool
 }
 
+func newJob(o options, screen *screen) *job {
+	begun := make(chan struct{})
+	return &job{
+		options: o, screen: screen, begun: begun, begin: sync.OnceFunc(func() { close(begun) }),
+		failed: &failures{screen: screen, replayed: o.replay, begun: begun, broken: make(chan struct{})},
+	}
+}
+
 // prepare finds out everything that can be wrong before the first record is read: what it returns has sent nothing.
 func prepare(o options, stdin io.Reader, screen *screen) (_ *job, err error) {
-	j := &job{options: o, screen: screen, begun: make(chan struct{})}
-	j.failed = &failures{screen: screen, replayed: o.replay, begun: j.begun, broken: make(chan struct{})}
+	j := newJob(o, screen)
 	defer func() {
 		if err != nil {
 			j.close()
@@ -121,16 +146,24 @@ func prepare(o options, stdin io.Reader, screen *screen) (_ *job, err error) {
 	if err = j.openSpool(); err != nil {
 		return nil, err
 	}
-	if err = j.files.empty(resumed); err != nil {
+	if err = j.emptyOutputs(resumed); err != nil {
 		return nil, err
-	}
-	if o.deadLetter != "" {
-		if j.failed.out, err = profiles.OpenDeadLetterFile(o.deadLetter, 0); err != nil {
-			return nil, fmt.Errorf("-dead-letter: %w", err)
-		}
 	}
 	return j, nil
 }
+
+// emptyOutputs readies the outputs for what this run writes.
+func (j *job) emptyOutputs(resumed bool) (err error) {
+	if err = j.files.empty(resumed); err != nil || j.options.deadLetter == "" {
+		return err
+	}
+	if j.failed.out, err = profiles.OpenDeadLetterFile(j.options.deadLetter, 0); err != nil {
+		return fmt.Errorf("-dead-letter: %w", err)
+	}
+	return nil
+}
+
+func (j *job) place() string { return j.where }
 
 // connect makes the client, and the Tracking API that it sends to where no other is named.
 func (j *job) connect() error {
@@ -242,14 +275,13 @@ func (j *job) waiting() func(profiles.Attempt) {
 	}
 }
 
-// run reads, delivers and reports. Its error is about the program's own output.
 func (j *job) run(ctx context.Context, interrupts <-chan os.Signal, stdout io.Writer) error {
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx)) // what ends ctx has to go through giveUp
 	defer cancel()
 	j.report = profiles.NewReport(j.dest)
 	j.source = newSource(work, j.input, j.checkpointed)
 	j.failed.source = j.source
-	close(j.begun)
+	j.begin()
 	var watch sync.WaitGroup
 	watch.Go(func() {
 		if j.watch(ctx, work, interrupts) {
@@ -400,9 +432,7 @@ func (j *job) complete() bool { return !j.interrupted && j.failed.total() == 0 &
 
 // close ends what prepare has made, as far as it came.
 func (j *job) close() {
-	if j.source == nil {
-		close(j.begun) // nobody else will
-	}
+	j.begin() // nobody else will
 	if j.client != nil {
 		j.client.Close()
 	}
