@@ -7,17 +7,19 @@ import (
 	"fmt"
 	"iter"
 	"strconv"
+	"strings"
 	"time"
 
+	"github.com/segmentprofiles/segmentprofiles-go/internal/jsonenc"
 	"github.com/segmentprofiles/segmentprofiles-go/profiles"
 	"github.com/segmentprofiles/segmentprofiles-go/profiles/publicapi"
 )
 
 const (
-	// DefaultRows is Preflight.Rows where it is not set: what Segment's own preview shows of a model.
-	DefaultRows = 10
-	// MaxRows is how many rows a preflight reads at most, whatever Preflight.Rows says.
-	MaxRows = 10_000
+	// DefaultPreflightRows is Preflight.Rows where it is not set: what Segment's own preview shows of a model.
+	DefaultPreflightRows = 10
+	// MaxPreflightRows is how many rows a preflight reads at most, whatever Preflight.Rows says.
+	MaxPreflightRows = 10_000
 	// DefaultPreflightTimeout is Preflight.Timeout where it is not set.
 	DefaultPreflightTimeout = 10 * time.Second
 )
@@ -35,13 +37,13 @@ type Preflight struct {
 	// Space, where set, is the name, the slug or the id of the Profile Space that the client's write key is meant to be for; where the client
 	// has none, one of the mappings' keys. It needs API.
 	Space string
-	// Rows is how many rows of the model are read at most; negative is none. Defaults to DefaultRows; MaxRows at most.
+	// Rows is how many rows of the model are read at most; negative is none. Defaults to DefaultPreflightRows; MaxPreflightRows at most.
 	Rows int
 	// Sample, where set, is read in the place of the model's Records. Set it, or a negative Rows, where these can be read only once, such
 	// as NDJSON of a pipe: a sync would not see the rows that the preflight has read.
 	Sample iter.Seq2[profiles.Record, error]
 	// Timeout bounds each thing that is asked over the network, its retries included, and the reading of the state. Defaults to
-	// DefaultPreflightTimeout.
+	// DefaultPreflightTimeout. The reading of rows is bounded by the context of the Preflight, between two rows, and by the source.
 	Timeout time.Duration
 }
 
@@ -151,7 +153,9 @@ func (f *preflight) mappings() (active []*profiles.Mapping) {
 }
 
 // words is the text of an error of our own making, which holds no value; of any other, whose text may hold anything, only what it is.
-func words(err error) string {
+func words(err error) string { return strings.ReplaceAll(wordsOf(err), "\n", "; ") }
+
+func wordsOf(err error) string {
 	var (
 		bad     *profiles.BadRecord
 		key     *KeyError
@@ -168,6 +172,8 @@ func words(err error) string {
 		message *profiles.Error
 		dest    *profiles.DestinationError
 		setup   *ConfigError
+
+		encoding *jsonenc.Error
 	)
 	switch {
 	case errors.As(err, &message) && message.Err != nil: // whose own text has the messageId
@@ -176,6 +182,8 @@ func words(err error) string {
 		return line.Error()
 	case errors.As(err, &bad):
 		return bad.Error()
+	case errors.As(err, &encoding):
+		return "a value " + encoding.Reason
 	case errors.As(err, &key), errors.As(err, &row), errors.As(err, &column), errors.As(err, &order), errors.As(err, &state),
 		errors.As(err, &use), errors.As(err, &match), errors.As(err, &api), errors.As(err, &space), errors.As(err, &config),
 		errors.As(err, &dest), errors.As(err, &setup), errors.Is(err, ErrStateClosed), errors.Is(err, errTooManyMappings):

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -166,8 +165,9 @@ func (f *preflight) state() {
 	ctx, cancel := f.within()
 	defer cancel()
 	before, err := f.sync.State.Head(ctx)
+	opened := before
 	if err == nil {
-		_, _, err = f.sync.open(ctx)
+		opened, _, err = f.sync.open(ctx)
 	}
 	var mismatch *MismatchError
 	switch {
@@ -190,21 +190,19 @@ func (f *preflight) state() {
 	case since < MinSyncInterval:
 		f.add(CheckState, "", VerdictWarning, fmt.Sprintf("the last sync was completed %s ago: Segment's own leave %s between two", ago(since), ago(MinSyncInterval)), "It would run all the same.")
 	}
-	f.ok(CheckState, "", "the state is this sync's: %d rows after %s, the last completed %s ago%s", before.Rows, count(before.Generation, "sync"), ago(max(since, 0)), f.newMappings(before))
+	f.ok(CheckState, "", "the state is this sync's: %d rows after %s, the last completed %s ago%s", before.Rows, count(before.Generation, "sync"), ago(max(since, 0)), newMappings(opened.Mappings[len(before.Mappings):]))
 }
 
-// newMappings says which mappings the state has never seen.
-func (f *preflight) newMappings(before Head) string {
-	var fresh []string
-	for _, m := range f.mappings() {
-		if !slices.ContainsFunc(before.Mappings, func(known string) bool { return strings.HasPrefix(known, m.ID()+" ") }) {
-			fresh = append(fresh, quoted(m.ID()))
-		}
-	}
-	if len(fresh) == 0 {
+// newMappings says which mappings the state has never seen, or not for their present Profile Space.
+func newMappings(names []string) string {
+	if len(names) == 0 {
 		return ""
 	}
-	return "; new to it, so that every row will be sent to them: " + strings.Join(fresh, ", ")
+	ids := make([]string, len(names))
+	for i, name := range names { // the id, a space, and a checksum
+		ids[i] = quoted(name[:max(0, strings.LastIndexByte(name, ' '))])
+	}
+	return "; new to it, so that every row will be sent to them: " + strings.Join(ids, ", ")
 }
 
 // ago is a time in words of at most two units.

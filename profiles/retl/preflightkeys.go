@@ -13,9 +13,17 @@ import (
 // A usedKey is a write key that a sync would send to.
 type usedKey struct {
 	key    profiles.WriteKey
-	of     string // whose it is, for the report
+	of     string // the mappings that name it; empty for the client's own
 	exists bool
 	err    error // why that is not known
+}
+
+// name says which key it is.
+func (k *usedKey) name() string {
+	if k.of == "" {
+		return "the client's write key"
+	}
+	return "the write key of " + quoted(k.of)
 }
 
 // usedKeys are the client's own, and those of the mappings, each once.
@@ -32,11 +40,11 @@ func (f *preflight) usedKeys() (keys []*usedKey) {
 		if ids[key] == nil {
 			keys = append(keys, &usedKey{key: key})
 		}
-		ids[key] = append(ids[key], quoted(m.ID()))
+		ids[key] = append(ids[key], cutName(m.ID()))
 	}
 	for _, k := range keys {
 		if of := ids[k.key]; len(of) > 0 {
-			k.of = verb(len(of), "of mapping ", "of mappings ") + strings.Join(of, ", ")
+			k.of = strings.Join(of, ", ")
 		}
 	}
 	return keys
@@ -70,14 +78,14 @@ func (f *preflight) keys() {
 		bad := k.key.Err()
 		switch {
 		case bad != nil:
-			f.add(CheckWriteKey, k.of, VerdictProblem, bad.Error(), "Copy the write key from the settings of the Profile Space's source.")
+			f.add(CheckWriteKey, k.of, VerdictProblem, k.name()+": "+bad.Error(), "Copy the write key from the settings of the Profile Space's source.")
 		case k.err != nil:
-			f.add(CheckWriteKey, k.of, VerdictNotChecked, "whether the write key exists could not be asked: "+words(k.err), "").Err = k.err
+			f.add(CheckWriteKey, k.of, VerdictNotChecked, "whether "+k.name()+" exists could not be asked: "+words(k.err), "").Err = k.err
 		case !k.exists:
-			f.add(CheckWriteKey, k.of, VerdictProblem, "no source of Segment's has this write key",
+			f.add(CheckWriteKey, k.of, VerdictProblem, "no source at Segment has "+k.name(),
 				"Copy the write key from the settings of the Profile Space's source. One that was just made is known after some minutes.")
 		default:
-			f.ok(CheckWriteKey, k.of, "the write key exists; whether it is that of a Profile Space of this region, see %s", CheckSpace)
+			f.ok(CheckWriteKey, k.of, "%s exists; whether it is that of a Profile Space of this region, see %s", k.name(), CheckSpace)
 		}
 	}
 	f.spaces(keys)
@@ -139,7 +147,7 @@ func (f *preflight) spaces(keys []*usedKey) {
 				f.add(CheckSpace, k.of, VerdictProblem, fmt.Sprintf("the source of the Profile Space %s is switched off: what is sent to it is dropped", quoted(space.Name)), "Enable the source.")
 				continue
 			}
-			f.ok(CheckSpace, k.of, "the write key is that of the Profile Space %s", quoted(space.Name))
+			f.ok(CheckSpace, k.of, "%s is that of the Profile Space %s", k.name(), quoted(space.Name))
 			continue
 		}
 		if other == nil {
@@ -160,7 +168,7 @@ func refusedAdvice(err error) string {
 // unlisted says what it means that a key is of no Profile Space of the workspace.
 func (f *preflight) unlisted(k *usedKey, here, other *spaceList) {
 	if space, ok := other.find(k.key); ok {
-		f.add(CheckSpace, k.of, VerdictProblem, fmt.Sprintf("the write key is that of the Profile Space %s in the other region", quoted(space.Name)),
+		f.add(CheckSpace, k.of, VerdictProblem, fmt.Sprintf("%s is that of the Profile Space %s in the other region", k.name(), quoted(space.Name)),
 			"Set the client's Region, and the destination's Endpoint Region, to the other one.")
 		return
 	}
@@ -172,16 +180,16 @@ func (f *preflight) unlisted(k *usedKey, here, other *spaceList) {
 	}
 	switch {
 	case here == nil:
-		f.add(CheckSpace, k.of, VerdictNotChecked, "the write key is not among the other region's Profile Spaces, and those of this one were not asked for"+elsewhere, "Set Preflight.API.")
+		f.add(CheckSpace, k.of, VerdictNotChecked, k.name()+" is not known to be among the Profile Spaces: those of this region were not asked for"+elsewhere, "Set Preflight.API.")
 	case here.err != nil: // told once for all keys
 	case len(here.spaces) == 0:
 		f.add(CheckSpace, k.of, VerdictWarning, "the Public API's token sees no Profile Space"+elsewhere, "Check that the token is of the right workspace and region, and may see the sources of Unify.")
 	case here.hidden == len(here.spaces):
 		f.add(CheckSpace, k.of, VerdictNotChecked, fmt.Sprintf("the Public API shows the token none of the write keys of its %s%s", count(here.hidden, "Profile Space"), elsewhere), "Take a token with the role Source Admin.")
 	case here.hidden > 0:
-		f.add(CheckSpace, k.of, VerdictWarning, fmt.Sprintf("the write key is none of those that the token sees, and it does not see those of %s%s", count(here.hidden, "Profile Space"), elsewhere), "Take a token with the role Source Admin for all sources.")
+		f.add(CheckSpace, k.of, VerdictWarning, fmt.Sprintf("%s is none of those that the token sees, and it does not see those of %s%s", k.name(), count(here.hidden, "Profile Space"), elsewhere), "Take a token with the role Source Admin for all sources.")
 	default:
-		f.add(CheckSpace, k.of, VerdictProblem, fmt.Sprintf("the write key is that of none of the workspace's %s%s", count(len(here.spaces), "Profile Space"), elsewhere),
+		f.add(CheckSpace, k.of, VerdictProblem, fmt.Sprintf("%s is that of none of the workspace's %s%s", k.name(), count(len(here.spaces), "Profile Space"), elsewhere),
 			"One of these is so: the workspace is in the other region; or the key is that of a source that is not a Profile Space; or the token is of another workspace.")
 	}
 }

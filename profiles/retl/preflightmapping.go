@@ -56,7 +56,7 @@ func (f *preflight) mapped(s *sampled) {
 	for _, m := range active {
 		r := results[m.ID()]
 		if len(samples) == 0 {
-			f.add(CheckMapping, quoted(m.ID()), VerdictNotChecked, "there are no rows to try it with", "")
+			f.add(CheckMapping, cutName(m.ID()), VerdictNotChecked, "there are no rows to try it with", "")
 		} else {
 			f.mapping(m, r, len(s.rows))
 		}
@@ -121,7 +121,7 @@ func (f *preflight) total(rows, messages, silent, deletions int) {
 
 // mapping says what became of the sample in one mapping.
 func (f *preflight) mapping(m *profiles.Mapping, r *tried, rows int) {
-	id := quoted(m.ID())
+	id := cutName(m.ID())
 	if r.matched == [len(events)]int{} {
 		// A warning, because other rows may match. That none ever does, Lint tells.
 		f.add(CheckMapping, id, VerdictWarning, fmt.Sprintf("its trigger matches none of %s, be they new, updated or deleted: with such rows a sync succeeds, and the mapping sends nothing", count(rows, "row")),
@@ -166,5 +166,5 @@ func (f *preflight) found(finding profiles.Finding) {
 	if finding.Path != "" {
 		text = finding.Path + ": " + text
 	}
-	f.add(CheckMapping, quoted(finding.Mapping), verdict, text, "")
+	f.add(CheckMapping, cutName(finding.Mapping), verdict, text, "")
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -54,7 +55,8 @@ func (v *Verdict) UnmarshalText(text []byte) error {
 type Check struct {
 	// Name is what was looked at, one of the constants that begin with Check: configuration, region and so on.
 	Name string `json:"name"`
-	// Of is which one, where there may be several: the ids of mappings whose write key it is, empty for the client's own; a mapping's id.
+	// Of is which one, where there may be several: of a write key, the ids of the mappings that name it, with commas between, and empty for
+	// the client's own; of a mapping, its id. Names are cut off where they are long.
 	Of      string  `json:"of,omitempty"`
 	Verdict Verdict `json:"verdict"`
 	// Found is what was found, or why it could not be found out, and Advice what to do about it, if anything. Neither holds a value of a
@@ -70,7 +72,7 @@ type Check struct {
 func (c Check) String() string {
 	text := strings.ReplaceAll(c.Name, "_", " ")
 	if c.Of != "" {
-		text += " " + c.Of
+		text += " " + strconv.Quote(c.Of)
 	}
 	text += ": " + strings.ReplaceAll(c.Verdict.String(), "_", " ") + ": " + c.Found
 	if c.Advice != "" {

@@ -60,7 +60,7 @@ func (f *preflight) sample(rows int) *sampled {
 			}
 		}
 	}
-	seen := make(map[string]bool)
+	seen, unordered := make(map[string]bool), false
 	for row, err := range model.read(f.ctx) {
 		if err != nil {
 			s.ended = err
@@ -73,7 +73,8 @@ func (f *preflight) sample(rows int) *sampled {
 		case seen[row.key]:
 			s.faults = note(s.faults, &KeyError{Column: model.Key, Reason: "is not unique: another row has the same key, and that one is taken"})
 		default:
-			if last := len(s.keys) - 1; model.Ordered && last >= 0 && CompareKeys(s.keys[last], row.key) > 0 {
+			if last := len(s.keys) - 1; model.Ordered && !unordered && last >= 0 && CompareKeys(s.keys[last], row.key) > 0 {
+				unordered = true
 				s.faults = note(s.faults, &OrderError{Model: model.Name, Row: int64(s.read)})
 			}
 			seen[row.key] = true
@@ -94,9 +95,9 @@ func (f *preflight) rows() {
 		f.add(CheckMapping, "", VerdictNotChecked, "there are no rows to check mappings with", "")
 		return
 	}
-	rows := min(f.Rows, MaxRows)
+	rows := min(f.Rows, MaxPreflightRows)
 	if rows == 0 {
-		rows = DefaultRows
+		rows = DefaultPreflightRows
 	}
 	var s *sampled
 	switch {
