@@ -171,7 +171,9 @@ func (f *flight) change(c rowChange) error {
 			return fmt.Errorf("retl: reading a row back: %w", err)
 		}
 		for column := range columns {
-			f.columns[column] = struct{}{}
+			if len(f.columns) < MaxColumns { // more is for a source whose rows have ever other columns
+				f.columns[column] = struct{}{}
+			}
 		}
 		r.columns = columns
 		f.bytes += len(c.row.text)
