@@ -123,8 +123,9 @@ func (c *Client) Enqueue(ctx context.Context, a actions.Action) error { return c
 // TryEnqueue is Enqueue without the wait: where there is no room the error is NotQueued, around ErrQueueFull.
 func (c *Client) TryEnqueue(a actions.Action) error { return c.space.TryEnqueue(a) }
 
-// WriteKey returns the write key of the client's own Profile Space, the zero WriteKey where it has none.
-func (c *Client) WriteKey() WriteKey { return c.cfg.WriteKey }
+// Config returns what the client was made of, with the defaults in the place of zero values. It is for checks and reports. What it points
+// to, such as the HTTPClient and the Limiter, is the client's: it must not be changed.
+func (c *Client) Config() Config { return c.cfg }
 
 // Space returns a handle on another Profile Space with the same queue, limits and lifecycle. It costs nothing and needs no
 // closing. A key that Segment could not take is reported by the handle's methods.

@@ -153,7 +153,7 @@ func (s *Sync) open(ctx context.Context) (Head, mappingBits, error) {
 		}
 		space := m.Space()
 		if space.IsZero() {
-			space = s.Client.WriteKey()
+			space = s.Client.Config().WriteKey
 		}
 		if err := bits.add(m.ID(), m.ID()+" "+messageid.Hash("space", space.Reveal())); err != nil {
 			return head, bits, err
