@@ -2,6 +2,8 @@ package retl_test
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/rsa"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,6 +19,7 @@ import (
 	"github.com/segmentprofiles/segmentprofiles-go/profiles/publicapi"
 	"github.com/segmentprofiles/segmentprofiles-go/profiles/publicapi/publicapitest"
 	"github.com/segmentprofiles/segmentprofiles-go/profiles/retl"
+	"github.com/segmentprofiles/segmentprofiles-go/transport"
 	"github.com/segmentprofiles/segmentprofiles-go/transport/transporttest"
 )
 
@@ -151,6 +154,16 @@ func (w *preflightWorld) harmless(r retl.PreflightReport) {
 	if got = slices.Compact(got); !slices.Equal(got, names) {
 		w.t.Errorf("checks are %q\n%s", got, r)
 	}
+}
+
+// oauthConfig is one whose token nobody gives out.
+func oauthConfig(t *testing.T) *transport.OAuthConfig {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &transport.OAuthConfig{AppID: "SECRETapp", KeyID: "SECRETkey", PrivateKey: key}
 }
 
 // says fails the test unless a check of the name has the verdict, and text in what it says.

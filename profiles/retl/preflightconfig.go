@@ -190,7 +190,11 @@ func (f *preflight) state() {
 	case since < MinSyncInterval:
 		f.add(CheckState, "", VerdictWarning, fmt.Sprintf("the last sync was completed %s ago: Segment's own leave %s between two", ago(since), ago(MinSyncInterval)), "It would run all the same.")
 	}
-	f.ok(CheckState, "", "the state is this sync's: %d rows after %s, the last completed %s ago%s", before.Rows, count(before.Generation, "sync"), ago(max(since, 0)), newMappings(opened.Mappings[len(before.Mappings):]))
+	when := ", the last completed " + ago(since) + " ago"
+	if since < 0 {
+		when = ""
+	}
+	f.ok(CheckState, "", "the state is this sync's: %d rows after %s%s%s", before.Rows, count(before.Generation, "sync"), when, newMappings(opened.Mappings[len(before.Mappings):]))
 }
 
 // newMappings says which mappings the state has never seen, or not for their present Profile Space.

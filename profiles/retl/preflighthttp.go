@@ -196,6 +196,8 @@ func unreachable(err error) (found, advice string) {
 		return "it does not speak HTTPS", notTheAPI
 	case strings.Contains(text, "tls: "):
 		return "no TLS connection could be agreed on", "Check the Endpoint, and whether a proxy stands between. TLS 1.2 or later is needed."
+	case strings.Contains(text, "Location header"): // and what it holds
+		return "it answers with a redirect that leads nowhere: it is not the Tracking API", notTheAPI
 	case unresolved:
 		return "the host name was not resolved", network
 	case errors.Is(err, context.DeadlineExceeded), isNet && timeout.Timeout():

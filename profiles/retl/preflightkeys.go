@@ -83,7 +83,7 @@ func (f *preflight) keys() {
 			f.add(CheckWriteKey, k.of, VerdictNotChecked, "whether "+k.name()+" exists could not be asked: "+words(k.err), "").Err = k.err
 		case !k.exists:
 			f.add(CheckWriteKey, k.of, VerdictProblem, "no source at Segment has "+k.name(),
-				"Copy the write key from the settings of the Profile Space's source. One that was just made is known after some minutes.")
+				"Copy the write key from the settings of the Profile Space's source. One that was just made is known after some minutes, and that of a source that is switched off may not be.")
 		default:
 			f.ok(CheckWriteKey, k.of, "%s exists; whether it is that of a Profile Space of this region, see %s", k.name(), CheckSpace)
 		}

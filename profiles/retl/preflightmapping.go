@@ -3,6 +3,7 @@ package retl
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -53,6 +54,12 @@ func (f *preflight) mapped(s *sampled) {
 		f.total(len(s.rows), messages, silent, deletions)
 	}
 	findings := f.dest.Lint(samples...)
+	if len(samples) == 0 { // a row without columns shows what no row can match
+		row := record(eventNew, time.Now(), "", profiles.Record{})
+		findings = append(findings, slices.DeleteFunc(f.dest.Lint(row), func(x profiles.Finding) bool {
+			return x.Rule != profiles.RuleTriggerType || slices.Contains(findings, x)
+		})...)
+	}
 	for _, m := range active {
 		r := results[m.ID()]
 		if len(samples) == 0 {
@@ -128,21 +135,32 @@ func (f *preflight) mapping(m *profiles.Mapping, r *tried, rows int) {
 			`Let the trigger say event = "new" or event = "updated" (or "deleted"), and check the values that it compares with.`)
 		return
 	}
-	verdict := VerdictOK
 	parts := make([]string, len(events))
 	for e := range events {
 		parts[e] = fmt.Sprintf("%d %s", r.matched[e], events[e])
 	}
-	f.add(CheckMapping, id, verdict, fmt.Sprintf("%s: of %s its trigger matches %s", m.Kind(), count(rows, "row"), strings.Join(parts, ", ")), "")
+	f.ok(CheckMapping, id, "%s: of %s its trigger matches %s", m.Kind(), count(rows, "row"), strings.Join(parts, ", "))
 	for e := range events {
 		for _, fault := range r.faults[e] {
+			as := string(events[e])
+			switch {
+			case events[e] == eventUpdated && same(r.faults[0], fault):
+				continue
+			case events[e] == eventNew && same(r.faults[1], fault):
+				as = "new or updated"
+			}
 			verdict, advice := VerdictProblem, "Segment would drop such messages in silence; here they fail. Correct the mapping or the rows."
 			if events[e] == eventDeleted {
 				verdict, advice = VerdictWarning, "A deleted row has nulls in all columns but __segment_id: take the id from $.properties.__segment_id, or let the trigger leave deleted rows out."
 			}
-			f.add(CheckMapping, id, verdict, fmt.Sprintf("%d of %s that it matches as %s give an invalid message: %s", fault.n, count(r.matched[e], "row"), events[e], fault.text), advice).Err = fault.err
+			f.add(CheckMapping, id, verdict, fmt.Sprintf("%d of %s that it matches as %s give an invalid message: %s", fault.n, count(r.matched[e], "row"), as, fault.text), advice).Err = fault.err
 		}
 	}
+}
+
+// same tells whether a reason is among others, of as many rows.
+func same(others []counted, c counted) bool {
+	return slices.ContainsFunc(others, func(other counted) bool { return other.text == c.text && other.n == c.n })
 }
 
 // told tells whether what Lint has found was said before, in terms of rows: Lint counts each row three times.
