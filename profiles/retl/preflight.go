@@ -19,7 +19,7 @@ const (
 	// DefaultPreflightRows is Preflight.Rows where it is not set: what Segment's own preview shows of a model.
 	DefaultPreflightRows = 10
 	// MaxPreflightRows is how many rows a preflight reads at most, whatever Preflight.Rows says.
-	MaxPreflightRows = 10_000
+	MaxPreflightRows = 1_000
 	// DefaultPreflightTimeout is Preflight.Timeout where it is not set.
 	DefaultPreflightTimeout = 10 * time.Second
 )
@@ -37,7 +37,8 @@ type Preflight struct {
 	// Space, where set, is the name, the slug or the id of the Profile Space that the client's write key is meant to be for; where the client
 	// has none, one of the mappings' keys. It needs API.
 	Space string
-	// Rows is how many rows of the model are read at most; negative is none. Defaults to DefaultPreflightRows; MaxPreflightRows at most.
+	// Rows is how many rows of the model are read at most, and kept in memory meanwhile; negative is none. Defaults to
+	// DefaultPreflightRows; MaxPreflightRows at most.
 	Rows int
 	// Sample, where set, is read in the place of the model's Records. Set it, or a negative Rows, where these can be read only once, such
 	// as NDJSON of a pipe: a sync would not see the rows that the preflight has read.
@@ -53,7 +54,8 @@ const (
 	CheckConfiguration = "configuration"
 	// CheckRegion: the destination's region is the client's, and the endpoint is of that region.
 	CheckRegion = "region"
-	// CheckLimits: the destination and mappings are switched on, at most profiles.MaxMappings, and the rate is one that Segment takes.
+	// CheckLimits: the destination is switched on, and a mapping that takes the model's rows, and the rate is one that Segment takes. That
+	// there are not more than profiles.MaxMappings is checked where a destination is loaded.
 	CheckLimits = "limits"
 	// CheckState: the state is this sync's, and when it was last used.
 	CheckState = "state"
@@ -78,7 +80,8 @@ const (
 // Of the model the first rows are read, and its Records left early. What one check finds does not stop the others, and whatever goes
 // wrong is in the report. When ctx ends, what is left is not checked.
 //
-// The report holds ids and names of mappings, columns and spaces, and never a value of a row or a write key.
+// The report holds ids and names of mappings, columns and spaces, and never a write key or a value of a row; what a source says of a row
+// that it could not read (profiles.BadRecord) is shown as it is. No sync of the same State may run meanwhile.
 func (s Sync) Preflight(ctx context.Context, p Preflight) PreflightReport {
 	start := time.Now()
 	f := &preflight{sync: &s, Preflight: p, ctx: ctx}
@@ -107,7 +110,7 @@ func (s Sync) Preflight(ctx context.Context, p Preflight) PreflightReport {
 // A preflight is one that is under way.
 type preflight struct {
 	Preflight
-	ctx    context.Context //nolint:containedctx // it lives as long as one call
+	ctx    context.Context // that of the call, which it lives as long as
 	sync   *Sync
 	dest   *profiles.Destination // for the model's rows; nil where there is none
 	client profiles.Config       // the zero value where there is no client

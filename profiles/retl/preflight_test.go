@@ -242,6 +242,23 @@ func TestPreflightEnds(t *testing.T) {
 	}
 }
 
+func TestPreflightEndsAmongRows(t *testing.T) {
+	w := newPreflight(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	w.sync.Model.Records = func(yield func(profiles.Record, error) bool) {
+		for i := 0; yield(row(i), nil); i++ {
+			if i == 2 {
+				cancel()
+			}
+		}
+	}
+	r := w.runWith(ctx)
+	says(t, r, retl.CheckRows, retl.VerdictNotChecked, "ended after 3 rows")
+	if !r.OK() {
+		t.Errorf("%s", r)
+	}
+}
+
 func TestPreflightIsBounded(t *testing.T) {
 	w := newPreflight(t)
 	w.server.FailAlways(transporttest.Hang())

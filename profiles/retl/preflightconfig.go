@@ -117,14 +117,9 @@ func (f *preflight) limits() {
 		switch {
 		case !f.dest.Enabled():
 			f.add(CheckLimits, "", VerdictProblem, "the destination is switched off: every row would be skipped, and the sync succeed", "Enable the destination.")
-		case all == 0:
-			f.add(CheckLimits, "", VerdictProblem, "the destination has no mapping: every row would be skipped, and the sync succeed", "Add a mapping, and enable it.")
 		case active == 0:
 			f.add(CheckLimits, "", VerdictProblem, fmt.Sprintf("none of the destination's %s is switched on and takes the rows of this model: every row would be skipped, and the sync succeed", count(all, "mapping")),
 				"Enable a mapping, or set Model.ID to the modelId that the mappings name.")
-		}
-		if all > profiles.MaxMappings {
-			f.add(CheckLimits, "", VerdictProblem, fmt.Sprintf("the destination has %d mappings, and Segment takes %d", all, profiles.MaxMappings), "Make two destinations of it.")
 		}
 	}
 	if rate := f.rate(); rate > maxRate && f.client.Transport == nil && f.sync.Client != nil {

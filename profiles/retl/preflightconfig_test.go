@@ -10,6 +10,7 @@ import (
 
 	"github.com/segmentprofiles/segmentprofiles-go/profiles"
 	"github.com/segmentprofiles/segmentprofiles-go/profiles/retl"
+	"github.com/segmentprofiles/segmentprofiles-go/transport"
 )
 
 func TestPreflightConfiguration(t *testing.T) {
@@ -48,6 +49,8 @@ func TestPreflightLimits(t *testing.T) {
 		{"fast, to a server of one's own", func(w *preflightWorld) {
 			w.config.EventsPerSecond, w.config.Endpoint = -1, "https://segment.example.com"
 		}, retl.VerdictOK, ""},
+		{"shared limiter", func(w *preflightWorld) { w.config.Limiter = limiter(w.t, 2000) }, retl.VerdictWarning, "1,000 events a second"},
+		{"shared slow limiter", func(w *preflightWorld) { w.config.Limiter = limiter(w.t, 500) }, retl.VerdictOK, ""},
 		{"replay", func(w *preflightWorld) { w.sync.Replay = true }, retl.VerdictWarning, "Replay is set"},
 	}
 	for _, tt := range tests {
@@ -57,6 +60,15 @@ func TestPreflightLimits(t *testing.T) {
 			says(t, w.run(), retl.CheckLimits, tt.verdict, tt.text)
 		})
 	}
+}
+
+func limiter(t *testing.T, rate float64) *transport.Limiter {
+	t.Helper()
+	l, err := transport.NewLimiter(transport.LimiterConfig{EventsPerSecond: rate})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
 }
 
 // A brokenState fails to say what it is.
