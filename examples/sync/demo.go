@@ -173,7 +173,7 @@ func (d *demo) profiles(context.Context) error {
 			consent = strings.ToLower(string(s.Status)) + " " + s.Key
 		}
 		name := fmt.Sprint(p.Traits["first_name"], " ", p.Traits["last_name"])
-		if err := d.printf("     %-3s %-15s %-9s %-25s %s\n", id, name, p.Traits["status"], p.Traits["email"], consent); err != nil {
+		if err := d.printf("     %-3s %-15s %-9s %-26s %s\n", id, name, p.Traits["status"], p.Traits["email"], consent); err != nil {
 			return err
 		}
 	}

@@ -16,30 +16,24 @@ import (
 	"github.com/segmentprofiles/segmentprofiles-go/profiles/retl"
 )
 
-// openModel opens the source of a model's rows. What is read is told to progress.
-func openModel(ctx context.Context, o *modelOptions, progress func(rows int)) (retl.Model, io.Closer, error) {
-	model := retl.Model{Name: o.name, ID: o.id, Key: o.key, Ordered: o.ordered, Ignore: o.ignore}
-	var records iter.Seq2[profiles.Record, error]
-	var source io.Closer
+// openModel opens the source of a model's rows.
+func openModel(ctx context.Context, o *modelOptions) (records iter.Seq2[profiles.Record, error], source io.Closer, err error) {
 	if o.csv != "" {
 		f, err := openCSV(o.csv)
 		if err != nil {
-			return model, nil, fmt.Errorf("-csv: %w", err)
+			return nil, nil, fmt.Errorf("-csv: %w", err)
 		}
-		records, source = retl.CSV(f, retl.CSVOptions{Comma: o.comma, Types: o.types}), f
-	} else {
-		db, err := openSQLite(ctx, o.sqlite)
-		if err != nil {
-			return model, nil, fmt.Errorf("-sqlite: %w", err)
-		}
-		if records, err = db.records(ctx, o.query, o.table); err != nil {
-			db.Close()
-			return model, nil, fmt.Errorf("-table: %w", err)
-		}
-		source = db
+		return retl.CSV(f, retl.CSVOptions{Comma: o.comma, Types: o.types}), f, nil
 	}
-	model.Records = watched(records, o.key, progress)
-	return model, source, nil
+	db, err := openSQLite(ctx, o.sqlite)
+	if err != nil {
+		return nil, nil, fmt.Errorf("-sqlite: %w", err)
+	}
+	if records, err = db.records(ctx, o.query, o.table); err != nil {
+		db.Close()
+		return nil, nil, fmt.Errorf("-table: %w", err)
+	}
+	return records, db, nil
 }
 
 func openCSV(path string) (*os.File, error) {

@@ -21,9 +21,10 @@ type modelOptions struct {
 	name, id, key  string
 	ignore         []string
 	ordered        bool
-	state          string // empty in a dry run that has none
+	state          string // empty in a dry run, or a preflight, that has none
 	limit          int
 	resend, reset  bool
+	preflight      bool
 	allowEmpty     bool
 	maxFailureRate float64
 }
@@ -33,7 +34,7 @@ var (
 	modelTexts = [...]string{
 		"sqlite", "table", "query", "csv", "types", "comma", "key", "state", "model", "model-id", "ignore", "limit", "max-failure-rate",
 	}
-	modelSwitches = [...]string{"ordered", "resend", "reset", "allow-empty"}
+	modelSwitches = [...]string{"ordered", "resend", "reset", "allow-empty", "preflight"}
 )
 
 // parseModel reads the flags of a model; nil is none. What is wrong goes to problem, without a value.
@@ -57,12 +58,14 @@ func parseModel(o *options, values map[string]*value, problem func(name, reason 
 		{"state", m.state, "a file that remembers what was sent; it need not be there yet"},
 		{"destination", o.destination, "a file with the mappings"},
 	} {
-		if needed.text == "" && !values[needed.name].given && (needed.name != "state" || !o.dryRun) {
+		if needed.text == "" && !values[needed.name].given && (needed.name != "state" || !o.dryRun && values["preflight"].text == "false") {
 			problem(needed.name, "is needed: "+needed.why)
 		}
 	}
 	m.numbers(values, problem)
-	for name, to := range map[string]*bool{"ordered": &m.ordered, "resend": &m.resend, "reset": &m.reset, "allow-empty": &m.allowEmpty} {
+	for name, to := range map[string]*bool{
+		"ordered": &m.ordered, "resend": &m.resend, "reset": &m.reset, "allow-empty": &m.allowEmpty, "preflight": &m.preflight,
+	} {
 		var err error
 		if *to, err = strconv.ParseBool(text(name)); err != nil {
 			problem(name, "takes no value")
@@ -108,6 +111,11 @@ func apart(values map[string]*value, problem func(name, reason string)) {
 	} {
 		if given(pair[0]) && given(pair[1]) {
 			problem(pair[0], "must not be given beside -"+pair[1]+": "+pair[2])
+		}
+	}
+	for _, name := range []string{"dry-run", "dead-letter", "spool", "reset"} {
+		if given("preflight") && given(name) {
+			problem(name, "must not be given beside -preflight, which sends nothing and leaves the state as it is")
 		}
 	}
 	if given("dry-run") {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"os"
 	"strings"
 	"sync"
@@ -19,9 +20,10 @@ type modelJob struct {
 	*job
 	sync   retl.Sync
 	state  *stateFile
-	source io.Closer
+	rows   iter.Seq2[profiles.Record, error]
+	source io.Closer // of the rows
 	report modelReport
-	unfit  bool // a dry run has found rows that could not be sent
+	unfit  bool // a dry run has found rows that could not be sent, or a preflight a problem
 }
 
 // A modelReport is what -report writes of a model.
@@ -46,8 +48,11 @@ func prepareModel(ctx context.Context, o options, screen *screen) (_ *modelJob, 
 	j.sync = retl.Sync{
 		Destination: j.dest, Limit: m.limit, AllowEmpty: m.allowEmpty, Replay: m.resend, MaxFailureRate: m.maxFailureRate, Progress: j.progress,
 	}
-	if j.sync.Model, j.source, err = openModel(ctx, m, j.reading); err != nil {
+	if j.rows, j.source, err = openModel(ctx, m); err != nil {
 		return nil, err
+	}
+	j.sync.Model = retl.Model{
+		Name: m.name, ID: m.id, Key: m.key, Ordered: m.ordered, Ignore: m.ignore, Records: watched(j.rows, m.key, j.reading),
 	}
 	if j.state, err = openState(ctx, o); err != nil {
 		return nil, err
@@ -55,6 +60,11 @@ func prepareModel(ctx context.Context, o options, screen *screen) (_ *modelJob, 
 	j.sync.State = j.state
 	if err = j.connect(); err != nil {
 		return nil, err
+	}
+	j.sync.Client = j.client
+	if m.preflight { // which says it all at once
+		j.files, err = openOutputs(o)
+		return j, errors.Join(err, j.files.empty(false))
 	}
 	if err = j.client.Check(j.dest.For(profiles.Input{Name: m.name, Model: m.id})); err != nil {
 		return nil, fmt.Errorf("%w (see -write-key, -region, -model-id)", inFile(err, o.destination))
@@ -110,14 +120,18 @@ func (j *modelJob) run(ctx context.Context, interrupts <-chan os.Signal, stdout 
 	var watch sync.WaitGroup
 	watch.Go(func() { j.watch(ctx, ended, interrupts, cancel) })
 	var err error
-	if j.options.dryRun {
+	looks := true
+	switch {
+	case j.options.model.preflight:
+		err = j.check(work, stdout)
+	case j.options.dryRun:
 		err = j.preview(work, stdout)
-	} else {
-		err = j.deliver(work)
+	default:
+		err, looks = j.deliver(work), false
 	}
 	close(ended)
 	watch.Wait()
-	if j.options.dryRun {
+	if looks {
 		return err
 	}
 	return errors.Join(err, j.tell(stdout), j.writeReport(), j.failed.lost())
@@ -226,7 +240,7 @@ func (j *modelJob) writeReport() error {
 }
 
 func (j *modelJob) complete() bool {
-	if j.options.dryRun {
+	if j.options.dryRun || j.options.model.preflight {
 		return !j.unfit
 	}
 	return j.report.Status == retl.Successful && j.failed.total() == 0 && j.kept == 0

@@ -23,7 +23,7 @@ type stateFile struct {
 	former bool // it has rows
 }
 
-// openState opens the state. A dry run makes no files, and takes a state that is to be forgotten for an empty one.
+// openState opens the state. A dry run, or a preflight, makes no files, and takes a state that is to be forgotten for an empty one.
 func openState(ctx context.Context, o options) (_ *stateFile, err error) {
 	m := o.model
 	for flag, path := range map[string]string{"-sqlite": m.sqlite, "-csv": m.csv, "-destination": o.destination} {
@@ -31,7 +31,7 @@ func openState(ctx context.Context, o options) (_ *stateFile, err error) {
 			return nil, fmt.Errorf("-state: is the file of %s", flag)
 		}
 	}
-	if o.dryRun && (m.state == "" || m.reset || !exists(m.state) && !exists(m.state+".lock")) {
+	if (o.dryRun || m.preflight) && (m.state == "" || m.reset || !exists(m.state) && !exists(m.state+".lock")) {
 		return &stateFile{State: new(retl.MemoryState)}, nil
 	}
 	file, err := retl.OpenState(m.state)

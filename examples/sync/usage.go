@@ -41,6 +41,7 @@ A model, which is rows with a key, of which a sync sends those that are new, hav
   -resend             send all rows, changed or not
   -reset              forget the state first: all rows are new again
   -allow-empty        a model without rows is meant so: everything is sent as deleted
+  -preflight          look for what would keep a sync from changing what it should, and say it; send nothing
   -max-failure-rate R end the sync when more than this share of the rows has failed, from 0 to 1, from the hundredth row on
 
 Events:
@@ -72,5 +73,5 @@ first interrupt ends the sync when what is on the wire has its answer: the next 
 
 Exit status: 0 where everything was accepted, 1 where sync could not run, ended before a row was sent, or could not write its output or
 state, 2 where it ran and records or rows failed, not all were read or sent, or messages are kept in the spool. A -limit that was
-reached is 0. A dry run ends with 2 where something could not be sent.
+reached is 0. A dry run ends with 2 where something could not be sent, a preflight where it has found a problem.
 `
