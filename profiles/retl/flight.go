@@ -117,10 +117,13 @@ func (f *flight) run(ctx context.Context) error {
 	source := func(yield func(profiles.Record, error) bool) {
 		f.yield = yield
 		err := f.diff.run(ctx)
-		if (err == nil || errors.Is(err, errEnough)) && !f.stop.Load() {
-			err = errors.Join(f.send(ctx), err)
+		if err == errEnough {
+			err = nil
 		}
-		if err != nil && !errors.Is(err, errLeft) {
+		if err == nil && !f.stop.Load() {
+			err = f.send(ctx)
+		}
+		if err != nil && err != errLeft {
 			yield(nil, err)
 		}
 	}
@@ -133,9 +136,6 @@ func (f *flight) run(ctx context.Context) error {
 		if err := f.outcome(ctx, o); err != nil {
 			f.fail(err)
 		}
-	}
-	if errors.Is(ended, errEnough) {
-		ended = nil
 	}
 	switch {
 	case f.err != nil:

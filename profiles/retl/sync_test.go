@@ -494,3 +494,93 @@ func TestSyncIgnoresColumns(t *testing.T) {
 		same(t, "one that does", w.sent(), []string{"1 updated b"})
 	}
 }
+
+// A badState fails in one of its methods.
+type badState struct {
+	*retl.MemoryState
+	fails string
+}
+
+var errDisk = errors.New("disk full")
+
+func (s *badState) fail(method string) error {
+	if s.fails == method {
+		return errDisk
+	}
+	return nil
+}
+
+func (s *badState) Head(ctx context.Context) (retl.Head, error) {
+	h, err := s.MemoryState.Head(ctx)
+	return h, errors.Join(err, s.fail("Head"))
+}
+
+func (s *badState) Entries(ctx context.Context) iter.Seq2[retl.Entry, error] {
+	if s.fails == "Entries" {
+		return func(yield func(retl.Entry, error) bool) { yield(retl.Entry{}, errDisk) }
+	}
+	return s.MemoryState.Entries(ctx)
+}
+
+func (s *badState) Sending(ctx context.Context, e []retl.Entry) error {
+	return errors.Join(s.fail("Sending"), s.MemoryState.Sending(ctx, e))
+}
+
+func (s *badState) Sent(ctx context.Context, m []retl.Mark) error {
+	return errors.Join(s.fail("Sent"), s.MemoryState.Sent(ctx, m))
+}
+
+func (s *badState) Commit(ctx context.Context, h retl.Head) error {
+	return errors.Join(s.fail("Commit"), s.MemoryState.Commit(ctx, h))
+}
+
+// A state that fails ends the sync with its error; nothing is sent of which it does not know; and when it is well again all is there.
+func TestSyncWithAStateThatFails(t *testing.T) {
+	for _, method := range []string{"Head", "Entries", "Sending", "Sent", "Commit"} {
+		for _, limit := range []int{0, 3} {
+			t.Run(fmt.Sprint(method, ", limit ", limit), func(t *testing.T) {
+				w := newWorld(t, people, nil)
+				w.table(5)
+				state := &badState{MemoryState: new(retl.MemoryState), fails: method}
+				w.state = state
+				s := w.sync()
+				s.Limit = limit
+				r, err := s.Run(t.Context())
+				if !errors.Is(err, errDisk) || r.Status != retl.Failed || r.Error == "" {
+					t.Errorf("%v, %+v", err, r)
+				}
+				if sent := len(w.server.Events()); method != "Sent" && method != "Commit" && sent != 0 {
+					t.Errorf("%d events were sent", sent)
+				}
+				state.fails = ""
+				w.run(w.sync())
+				kept := 0
+				for _, e := range w.server.Events() {
+					if e.Status == transporttest.EventKept {
+						kept++
+					}
+				}
+				if kept != 5 {
+					t.Errorf("the server has %d of 5 rows, each once", kept)
+				}
+			})
+		}
+	}
+}
+
+func TestSyncWithASourceThatPanics(t *testing.T) {
+	w := newWorld(t, people, nil)
+	s := w.sync()
+	s.Model.Records = func(func(profiles.Record, error) bool) { panic("source") }
+	defer func() {
+		if p := recover(); p != "source" {
+			t.Errorf("recovered %v", p)
+		}
+		w.table(2)
+		if r := w.run(w.sync()); r.Added != 2 {
+			t.Errorf("the next sync: %+v", r)
+		}
+	}()
+	_, _ = s.Run(t.Context())
+	t.Error("Run has returned")
+}
