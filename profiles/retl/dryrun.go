@@ -70,7 +70,11 @@ func (s Sync) DryRun(ctx context.Context) iter.Seq2[Change, error] {
 }
 
 func (s *Sync) dryRun(ctx context.Context, yield func(Change) bool) error {
-	head, bits, err := s.open(ctx)
+	head, err := s.readHead(ctx)
+	if err != nil {
+		return err
+	}
+	head, bits, err := s.bind(head)
 	if err != nil {
 		return err
 	}

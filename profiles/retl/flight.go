@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -22,6 +23,7 @@ const (
 // A flight is a sync that runs. One goroutine compares and hands records to the client, that which called Run takes the outcomes.
 type flight struct {
 	sync *Sync
+	was  Head // the state's, before
 	head Head
 	bits mappingBits
 	diff *differ
@@ -35,6 +37,7 @@ type flight struct {
 	row     profiles.Row // of the record that the client is given
 	yield   func(profiles.Record, error) bool
 
+	told bool        // the state was told of rows
 	stop atomic.Bool // nothing more is to be sent
 
 	mu     sync.Mutex
@@ -88,11 +91,21 @@ func (s Sync) Run(ctx context.Context) (Report, error) {
 	if err := s.check(); err != nil {
 		return failed(err)
 	}
-	head, bits, err := s.open(ctx)
+	was, err := s.readHead(ctx)
 	if err != nil {
 		return failed(err)
 	}
-	f := &flight{sync: &s, head: head, bits: bits, columns: make(map[string]struct{}), report: Report{
+	head, bits, err := s.bind(was)
+	if err != nil {
+		return failed(err)
+	}
+	// Before the first row is on its way: what its entry's bits mean, and whose it is, has to outlive a kill.
+	if !reflect.DeepEqual(was, head) {
+		if err := s.State.Commit(ctx, head); err != nil {
+			return failed(fmt.Errorf("retl: writing the state: %w", err))
+		}
+	}
+	f := &flight{sync: &s, was: was, head: head, bits: bits, columns: make(map[string]struct{}), report: Report{
 		Status: InProgress, Model: s.Model.Name, Destination: s.Destination.Name(), Started: start.UTC(),
 		Mappings: []MappingReport{}, Reasons: []Reason{},
 	}}
@@ -204,6 +217,7 @@ func (f *flight) send(ctx context.Context) error {
 	if len(f.entries) == 0 {
 		return nil
 	}
+	f.told = true
 	if err := f.sync.State.Sending(context.WithoutCancel(ctx), f.entries); err != nil {
 		return fmt.Errorf("retl: writing the state: %w", err)
 	}
@@ -414,6 +428,9 @@ func (f *flight) end(ctx context.Context, start time.Time, err error) (Report, e
 	}
 	head := f.head
 	head.Columns = sortedNames(f.columns)
+	if err != nil && !f.told {
+		head = f.was // it has not begun: a key or a query that was a slip does not make the state its own
+	}
 	if err == nil && !f.report.Limited {
 		head.Generation++
 		head.Rows, head.Synced = f.diff.rows.Load(), time.Now().UTC()

@@ -159,10 +159,10 @@ func (f *preflight) state() {
 	}
 	ctx, cancel := f.within()
 	defer cancel()
-	before, err := f.sync.State.Head(ctx)
+	before, err := f.sync.readHead(ctx)
 	opened := before
 	if err == nil {
-		opened, _, err = f.sync.open(ctx)
+		opened, _, err = f.sync.bind(before)
 	}
 	var mismatch *MismatchError
 	switch {

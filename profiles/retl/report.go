@@ -143,7 +143,7 @@ func (r Report) String() string {
 	}
 	b.WriteString("\n")
 	if r.Held > 0 {
-		fmt.Fprintf(&b, "  %d rows were missing and not deleted, because some rows could not be read\n", r.Held)
+		fmt.Fprintf(&b, "  not deleted although missing, because some rows could not be read: %d\n", r.Held)
 	}
 	if r.Limited {
 		b.WriteString("  the limit was reached: the next sync sends the rest\n")
@@ -156,7 +156,7 @@ func (r Report) String() string {
 		if reason.Mapping != "" {
 			of = "mapping " + reason.Mapping + ": "
 		}
-		fmt.Fprintf(&b, "  %d times: %s%s\n", reason.Count, of, strings.ReplaceAll(reason.Reason, "\n", "; "))
+		fmt.Fprintf(&b, "  %s: %s%s\n", count(int(reason.Count), "time"), of, strings.ReplaceAll(reason.Reason, "\n", "; "))
 	}
 	if r.Error != "" {
 		fmt.Fprintf(&b, "  ended early: %s\n", strings.ReplaceAll(r.Error, "\n", "; "))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/segmentprofiles/segmentprofiles-go/internal/messageid"
@@ -132,12 +133,17 @@ func (s *Sync) input() profiles.Input {
 	return profiles.Input{Name: s.Model.Name, Model: s.Model.ID}
 }
 
-// open reads the state's head, and gives each mapping its bit.
-func (s *Sync) open(ctx context.Context) (Head, mappingBits, error) {
+// readHead returns the state's head.
+func (s *Sync) readHead(ctx context.Context) (Head, error) {
 	head, err := s.State.Head(ctx)
 	if err != nil {
-		return head, mappingBits{}, fmt.Errorf("retl: reading the state: %w", err)
+		return Head{}, fmt.Errorf("retl: reading the state: %w", err)
 	}
+	return head, nil
+}
+
+// bind makes the head of a state that of this sync, and gives each mapping its bit.
+func (s *Sync) bind(head Head) (Head, mappingBits, error) {
 	for _, of := range []struct{ what, has, want string }{
 		{"model", head.Model, s.Model.Name}, {"key column", head.Key, s.Model.Key}, {"destination", head.Destination, s.Destination.Name()},
 	} {
@@ -146,7 +152,7 @@ func (s *Sync) open(ctx context.Context) (Head, mappingBits, error) {
 		}
 	}
 	head.Model, head.Key, head.Destination = s.Model.Name, s.Model.Key, s.Destination.Name()
-	bits := mappingBits{names: head.Mappings, bits: make(map[string]uint64)}
+	bits := mappingBits{names: slices.Clone(head.Mappings), bits: make(map[string]uint64)}
 	for _, m := range s.Destination.Mappings() {
 		if !m.Enabled() || m.ModelID() != "" && m.ModelID() != s.Model.ID {
 			continue
