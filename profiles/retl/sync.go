@@ -30,7 +30,9 @@ type Sync struct {
 	Client      *profiles.Client      // required
 	Destination *profiles.Destination // required; see Client.Check
 	Model       Model                 // required
-	State       State                 // required
+	// State is required. It is good for one model, one destination and one place: what was sent to a stand-in says nothing of Segment. Other
+	// write keys of mappings, or of the client, count as mappings that were sent nothing.
+	State State
 
 	// Limit is how many rows that have changed are sent at most, 0 for all. The rest waits for the next sync.
 	Limit int
