@@ -31,6 +31,7 @@ type Destination struct {
 // A Mapping is one saved mapping of a destination.
 type Mapping struct {
 	id, name string
+	named    bool // the file gives it an id
 	kind     actions.Kind
 	modelID  string
 	enabled  bool
@@ -74,6 +75,9 @@ func (d *Destination) Spaces() []WriteKey {
 
 // ID returns the mapping's id; one that has none in the file is called after its place: mapping-1.
 func (m *Mapping) ID() string { return m.id }
+
+// HasID tells whether the mapping has an id in its file. One that has none gets another when mappings are put before it.
+func (m *Mapping) HasID() bool { return m.named }
 
 // Name returns the mapping's name, which may be empty.
 func (m *Mapping) Name() string { return m.name }

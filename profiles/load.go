@@ -239,7 +239,7 @@ func (p *destinationParser) parseMapping(d *Destination, v any, path string, for
 	}
 	if v, ok := members["id"]; ok {
 		if s, ok := p.str(v, path+"/id"); ok && s != "" {
-			m.id = s
+			m.id, m.named = s, true
 		}
 	}
 	for _, other := range d.mappings[:m.ordinal] {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"net/url"
 	"strings"
 
@@ -16,16 +15,14 @@ import (
 // check prints what would keep a sync from changing what it should. Its error is of the program's own output.
 func (j *modelJob) check(ctx context.Context, stdout io.Writer) error {
 	p := retl.Preflight{Sample: j.rows}
-	if stays(j.client.Config().Endpoint) {
-		p.CDN.HTTPClient = &http.Client{Transport: noNetwork{}}
-	}
+	p.SkipWriteKeys = stays(j.client.Config().Endpoint)
 	r := j.sync.Preflight(ctx, p)
 	j.screen.done()
 	j.unfit = !r.OK()
 	if _, err := io.WriteString(stdout, r.String()); err != nil {
 		return fmt.Errorf("standard output: %w", err)
 	}
-	if p.CDN.HTTPClient != nil {
+	if p.SkipWriteKeys {
 		j.screen.printf("Segment was not asked for the write key: the endpoint is on this machine.")
 	}
 	for _, c := range r.Checks {
@@ -51,14 +48,4 @@ func stays(endpoint string) bool {
 		return false
 	}
 	return u.Hostname() == "localhost" || net.ParseIP(u.Hostname()).IsLoopback()
-}
-
-// noNetwork answers itself, in the place of Segment's CDN, that it cannot say.
-type noNetwork struct{}
-
-func (noNetwork) RoundTrip(req *http.Request) (*http.Response, error) {
-	return &http.Response{
-		StatusCode: http.StatusMisdirectedRequest, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Request: req, Body: http.NoBody,
-		Header: http.Header{},
-	}, nil
 }

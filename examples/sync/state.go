@@ -37,8 +37,7 @@ func openState(ctx context.Context, o options) (_ *stateFile, err error) {
 	file, err := retl.OpenState(m.state)
 	var damaged *retl.StateError
 	if m.reset && errors.As(err, &damaged) && isState(m.state) {
-		// Which messageIds it has had is not known any more: those of a version that is greater than any were not among them.
-		if err = retl.ResetState(m.state, retl.Head{Generation: int(time.Now().Unix())}); err == nil {
+		if err = retl.ResetState(m.state); err == nil {
 			file, err = retl.OpenState(m.state)
 		}
 	}

@@ -47,7 +47,7 @@ var arrows = map[string]struct{ own, others []string }{
 	"profiles/publicapi":               {own: []string{"profiles", "region", "transport"}},
 	"profiles/publicapi/publicapitest": {own: []string{"profiles", "profiles/publicapi"}},
 	"profiles/retl":                    {own: []string{"profiles", "profiles/publicapi", "region", "internal/jsonenc", "internal/jsvalue", "internal/messageid", "internal/vfs"}},
-	"profiles/retl/presets":            {own: []string{"profiles"}},
+	"profiles/retl/presets":            {own: []string{"profiles", "profiles/retl"}},
 	"profiles/retl/retltest":           {own: []string{"profiles/retl"}},
 	"profiles/profilestest": {
 		own:    []string{"actions", "mapping", "profiles", "transport", "transport/transporttest", "internal/jsonenc", "internal/jsvalue"},

@@ -67,12 +67,12 @@ func (t ColumnType) String() string {
 // or is in opts.Types and not in the header; an error that wraps io.ErrUnexpectedEOF, where there is no header line; and a *LineError,
 // where a quoted field is broken over several lines or goes on for several MaxLineBytes, so that nobody can tell where the next record begins.
 //
-// The input is read as the range goes on, one record at a time, and ends with it: a context is for r to obey. It can be ranged over by one
-// goroutine at a time; a range after one that was left goes on with the next record.
+// The input is read as the range goes on, one record at a time, and ends with it: a context is for r to obey. It can be ranged over once: a second
+// range yields ErrSpent. CSVFile can be ranged over again.
 func CSV(r io.Reader, opts CSVOptions) iter.Seq2[profiles.Record, error] {
 	opts.Types = maps.Clone(opts.Types)
 	c := newCSVReader(r, opts)
-	return func(yield func(profiles.Record, error) bool) {
+	return Once(func(yield func(profiles.Record, error) bool) {
 		for {
 			rec, err := c.next()
 			if errors.Is(err, io.EOF) {
@@ -82,7 +82,7 @@ func CSV(r io.Reader, opts CSVOptions) iter.Seq2[profiles.Record, error] {
 				return
 			}
 		}
-	}
+	})
 }
 
 // A csvReader reads records.

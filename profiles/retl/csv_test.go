@@ -123,7 +123,7 @@ func TestCSVEnds(t *testing.T) {
 					t.Errorf("error is %v", err)
 				}
 			}
-			if got, again := collect(t, records); len(got) != 0 || again != err {
+			if got, again := collect(t, records); len(got) != 0 || again != ErrSpent {
 				t.Errorf("a second range yields %v, %v", got, again)
 			}
 		})

@@ -1,73 +1,80 @@
 package retl
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"iter"
-	"slices"
 	"sync/atomic"
 	"time"
 )
 
-// An event is what has happened to a row, as mappings are told it.
-type event string
+// An Event is what has happened to a row, as a mapping is told it in the member event of the record.
+type Event string
 
 const (
-	eventNew     event = "new"
-	eventUpdated event = "updated"
-	eventDeleted event = "deleted"
+	// EventNew: the mapping was not sent the row before, or is sent all rows again.
+	EventNew Event = "new"
+	// EventUpdated: it was sent the row in another version.
+	EventUpdated Event = "updated"
+	// EventDeleted: it was sent the row, which is there no more.
+	EventDeleted Event = "deleted"
 )
 
 // A rowChange is a row that some mappings have to be sent.
 type rowChange struct {
 	entry   Entry     // what the state is told before it is sent
 	pending uint64    // the mappings
+	fresh   uint64    // those of them that were not sent the row before this sync
 	row     *tableRow // as it is now; nil where it was deleted
 	old     []byte    // what the state has as its last version, nil where that is not known
-	first   bool      // the state did not have it
-	again   bool      // this version was tried before
+	again   bool      // the state was told of this version before
 }
 
 // deleted tells whether the row is there no more.
 func (c *rowChange) deleted() bool { return c.entry.Sum == [16]byte{} }
 
 // kind is what has happened to the row as a whole.
-func (c *rowChange) kind() event {
+func (c *rowChange) kind() Event {
 	switch {
 	case c.deleted():
-		return eventDeleted
-	case c.first || c.pending&^c.entry.New == 0:
-		return eventNew
+		return EventDeleted
+	case c.pending&^c.entry.New == 0:
+		return EventNew
 	}
-	return eventUpdated
+	return EventUpdated
 }
 
 // A differ holds the rows of a model against a state.
 type differ struct {
-	model   *Model
-	state   State
-	head    Head
-	active  uint64 // mappings that take the model's rows
-	replay  bool   // every row has changed
-	empty   bool   // no rows is a number like any other
-	dir     string
-	memory  int
-	found   time.Time
-	changed func(rowChange) error // what is to be sent; the change is good during the call
+	model  *Model
+	state  State
+	head   Head
+	active uint64 // mappings that take the model's rows
+	idle   uint64 // those that would, and are switched off
+	names  bool   // only the names of columns are kept of rows
+	empty  bool   // no rows is a number like any other
+	retry  bool   // what was given up is tried again
+	dir    string
+	memory int
+	found  time.Time
+	// What is found is handed to these. It is good during the call, and an error ends the comparing.
+	changed func(rowChange) error
 	gone    func(key string) error
-	failed  func(row *tableRow)
+	failed  func(key string, err error) error
 
-	rows, unchanged, held atomic.Int64 // so far; anybody may look
+	rows, unchanged, held, leftAlone atomic.Int64 // so far; anybody may look
 
 	entry Entry // the next one of the state
 	more  bool  // there is one
 	next  func() (Entry, error, bool)
 	last  string // key of the last row
 	doubt bool   // a row could not be read: what is missing here may be that one
+	top   int    // the greatest version
 }
 
-// errEnough is what changed returns where no more is wanted.
+// errEnough is what a function of a differ returns where no more is wanted.
 var errEnough = errors.New("enough")
 
 // ErrEmptyModel ends the sync of a model that returned no rows where the last sync had some: to go on would delete everyone. Set
@@ -76,14 +83,14 @@ var ErrEmptyModel = errors.New("retl: the model returned no rows, and the state 
 
 // counts adds what was counted to a report.
 func (d *differ) counts(r *Report) {
-	r.Extracted, r.Unchanged, r.Held = d.rows.Load(), d.unchanged.Load(), d.held.Load()
+	r.Extracted, r.Unchanged, r.Held, r.LeftAlone = d.rows.Load(), d.unchanged.Load(), d.held.Load(), d.leftAlone.Load()
 }
 
 // run compares everything.
 func (d *differ) run(ctx context.Context) error {
 	next, stop := iter.Pull2(d.state.Entries(ctx))
 	defer stop()
-	d.next = next
+	d.next, d.top = next, max(d.head.Generation, d.head.Replaying)
 	if err := d.advance(); err != nil {
 		return err
 	}
@@ -106,7 +113,7 @@ func (d *differ) run(ctx context.Context) error {
 		if d.rows.Load() == 0 && !d.empty && d.entry.Sum != [16]byte{} {
 			return ErrEmptyModel
 		}
-		if err := d.skipped(); err != nil {
+		if err := d.missing(); err != nil {
 			return err
 		}
 	}
@@ -115,38 +122,42 @@ func (d *differ) run(ctx context.Context) error {
 
 // advance takes the state's next entry.
 func (d *differ) advance() error {
+	before := d.entry.Key
 	e, err, ok := d.next()
 	d.entry, d.more = e, ok && err == nil
-	if err != nil {
+	switch {
+	case err != nil:
 		return fmt.Errorf("retl: reading the state: %w", err)
+	case d.more && before != "" && CompareKeys(before, e.Key) >= 0: // rows would look deleted
+		return errors.New("retl: the state does not yield its entries in the order of CompareKeys, each once")
 	}
+	d.top = max(d.top, e.Version)
 	return nil
 }
 
 // take compares one row.
 func (d *differ) take(row *tableRow) error {
-	if row.err == errToldBefore {
+	if row.marked {
 		return d.keep(row)
 	}
 	if d.rows.Add(1) > MaxSyncRecords {
 		return fmt.Errorf("retl: model %q has more than %d rows", d.model.Name, MaxSyncRecords)
 	}
 	if row.key == "" {
-		d.failed(row)
-		d.doubt = d.doubt || !row.told
-		return nil
+		d.doubt = d.doubt || row.name == ""
+		return d.failed(row.name, row.err)
 	}
 	switch order := CompareKeys(d.last, row.key); {
 	case d.last == "":
 	case order == 0:
-		row.err = &KeyError{Column: d.model.Key, Reason: "is not unique: another row has the same key, and that one is taken"}
-		d.failed(row)
-		return nil
+		return d.failed(row.key, &KeyError{Column: d.model.Key, Reason: "is not unique: an earlier row has the same key"})
 	case order > 0:
 		return &OrderError{Model: d.model.Name, Row: d.rows.Load()}
 	}
 	if row.err != nil {
-		d.failed(row)
+		if err := d.failed(row.key, row.err); err != nil {
+			return err
+		}
 		return d.keep(row)
 	}
 	if err := d.upTo(row.key); err != nil {
@@ -159,8 +170,8 @@ func (d *differ) take(row *tableRow) error {
 		return d.advance()
 	}
 	return d.changed(rowChange{
-		entry: Entry{Key: row.key, Sum: row.sum, Version: d.head.Generation, Seen: d.active, New: d.active, Found: d.found},
-		row:   row, pending: d.active, first: true,
+		entry: Entry{Key: row.key, Sum: row.sum, Version: max(d.head.Generation, d.head.Replaying), Seen: d.active, New: d.active, Found: d.found},
+		row:   row, pending: d.active, fresh: d.active,
 	})
 }
 
@@ -175,7 +186,7 @@ func (d *differ) keep(row *tableRow) error {
 // upTo goes over the entries before a key: those rows are there no more.
 func (d *differ) upTo(key string) error {
 	for d.more && CompareKeys(d.entry.Key, key) < 0 {
-		if err := d.skipped(); err != nil {
+		if err := d.missing(); err != nil {
 			return err
 		}
 	}
@@ -187,46 +198,65 @@ func (d *differ) upTo(key string) error {
 // known compares a row that the state has.
 func (d *differ) known(row *tableRow) error {
 	e := d.entry
+	if d.retry {
+		e.GivenUp, e.Tries = 0, 0
+	}
 	c := rowChange{entry: e, row: row, old: e.Row}
-	if e.Sum == row.sum && !d.replay {
-		c.pending = d.active &^ e.Accepted
+	replayed := e.Version < d.head.Replaying
+	if e.Sum == row.sum && !replayed {
+		c.pending = d.active &^ (e.Accepted | e.GivenUp)
 		if c.pending == 0 {
 			d.unchanged.Add(1)
+			if e.GivenUp&d.active != 0 {
+				d.leftAlone.Add(1)
+			}
 			return nil
 		}
-		c.again = true
-		c.entry.New |= c.pending &^ e.Seen
+		c.fresh = c.pending &^ e.Seen
+		c.again = e.Tries > 0 || c.fresh != c.pending
+		if c.fresh != 0 { // a mapping that has come later has all of its tries
+			c.entry.Tries = 0
+		}
+		c.entry.New |= c.fresh
 		c.entry.Seen |= c.pending
 		return d.changed(c)
 	}
-	c.first = e.Sum == [16]byte{}
-	c.pending = d.active
+	c.pending, c.fresh = d.active, d.active&^e.Seen
 	c.entry = Entry{
-		Key: e.Key, Sum: row.sum, Version: max(d.head.Generation, e.Version+1), Seen: e.Seen | d.active,
-		New: (e.New&^e.Accepted | d.active&^e.Seen) & d.active, Found: d.found,
+		Key: e.Key, Sum: row.sum, Version: max(d.head.Generation, d.head.Replaying, e.Version+1), Seen: e.Seen | d.active,
+		New: e.New&^e.Accepted | c.fresh, Found: d.found,
 	}
+	if replayed {
+		c.entry.New = d.active
+	}
+	d.top = max(d.top, c.entry.Version)
 	return d.changed(c)
 }
 
-// skipped handles the present entry, whose row was not there, and goes on to the next.
-func (d *differ) skipped() error {
+// missing handles the present entry, whose row was not there, and goes on to the next.
+func (d *differ) missing() error {
 	e := d.entry
+	if d.retry {
+		e.GivenUp, e.Tries = 0, 0
+	}
+	wasDeleted := e.Sum == [16]byte{}
+	owed := e.Seen
+	if wasDeleted {
+		owed &^= e.Accepted | e.GivenUp
+	}
 	var err error
-	switch pending := e.Seen & d.active; {
-	case e.Sum == [16]byte{}:
-		if pending &^= e.Accepted; pending != 0 {
-			err = d.changed(rowChange{entry: e, pending: pending, again: true})
-		} else if e.Version < d.head.Generation { // not before: the same row may come back in a sync that goes on
-			err = d.gone(e.Key)
-		}
-	case d.doubt:
+	switch pending := owed & d.active; {
+	case d.doubt && (pending != 0 || !wasDeleted):
 		d.held.Add(1)
-	case pending == 0:
+	case pending != 0 && wasDeleted:
+		err = d.changed(rowChange{entry: e, pending: pending, again: true})
+	case pending != 0:
+		version := max(d.head.Generation, d.head.Replaying, e.Version+1)
+		d.top = max(d.top, version)
+		err = d.changed(rowChange{pending: pending, old: e.Row, entry: Entry{Key: e.Key, Version: version, Seen: e.Seen, Found: d.found, Row: e.Row}})
+	case owed&d.idle != 0: // they hear of it when they are switched on
+	case e.Version < d.head.Generation: // not before: the same row may come back in a sync that goes on
 		err = d.gone(e.Key)
-	default:
-		err = d.changed(rowChange{pending: pending, old: e.Row, entry: Entry{
-			Key: e.Key, Version: max(d.head.Generation, e.Version+1), Seen: e.Seen, Found: d.found,
-		}})
 	}
 	if err != nil {
 		return err
@@ -234,34 +264,17 @@ func (d *differ) skipped() error {
 	return d.advance()
 }
 
-// A mappingBits gives mappings their bits in a state's entries.
-type mappingBits struct {
-	names []string // all that the state knows
-	bits  map[string]uint64
-	ids   [64]string
-}
-
-// errTooManyMappings: a state has a bit for each mapping that it ever had.
-var errTooManyMappings = errors.New("retl: the state has known more than 64 mappings over time: reset it")
-
-// add gives a mapping its bit. Its name in the state says for which Profile Space it is: another one has been sent nothing.
-func (b *mappingBits) add(id, name string) error {
-	i := slices.Index(b.names, name)
-	if i < 0 {
-		i = len(b.names)
-		if i == 64 {
-			return errTooManyMappings
-		}
-		b.names = append(b.names, name)
+// kept is what the state keeps of a row.
+func (d *differ) kept(row *tableRow) ([]byte, error) {
+	if !d.names {
+		return bytes.Clone(row.text), nil
 	}
-	b.bits[id], b.ids[i] = 1<<i, id
-	return nil
-}
-
-// all is the bits that were given.
-func (b *mappingBits) all() (all uint64) {
-	for _, bit := range b.bits {
-		all |= bit
+	columns, err := decodeRow(row.text)
+	if err != nil {
+		return nil, err
 	}
-	return all
+	for name := range columns {
+		columns[name] = nil
+	}
+	return encodeRow(nil, columns)
 }

@@ -3,26 +3,24 @@ package retl
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"maps"
 	"reflect"
 	"slices"
-	"time"
 
 	"github.com/segmentprofiles/segmentprofiles-go/profiles"
 )
 
 // A Change is a row that a sync would send, or that it could not. It holds what the row holds: personal data.
 type Change struct {
-	Key string
-	// Event is new, updated or deleted: what has happened to the row since the last sync.
-	Event string
-	// Again is true where a sync before has tried this version in vain.
+	Key   string
+	Event Event
+	// Again is true where a sync before has tried this version, or was about to.
 	Again bool
-	// Mappings are the ids of the mappings that the row would be run through.
-	Mappings []string
-	// Record is the row as these mappings would see it, for Client.Preview.
-	Record profiles.Record
+	// Messages are what would be sent, those that would be Invalid with their Err: one for each mapping that is owed the row and whose
+	// trigger matches. There may be none.
+	Messages []profiles.MessagePreview
 	// Old are the columns as they were last sent or tried; nil where the row is new, or where the state keeps no rows (Sync.HashOnly). New
 	// are the columns as they are; nil where the row was deleted. Both hold decoded JSON, numbers as json.Number.
 	Old, New profiles.Record
@@ -87,7 +85,7 @@ func (s *Sync) dryRun(ctx context.Context, yield func(Change) bool) error {
 		return nil
 	}
 	d.gone = func(string) error { return nil }
-	d.failed = func(row *tableRow) { _ = give(Change{Key: row.key, Err: row.err}) }
+	d.failed = func(key string, err error) error { return give(Change{Key: key, Err: err}) }
 	d.changed = func(c rowChange) error {
 		if s.Limit > 0 {
 			if left == 0 {
@@ -95,7 +93,7 @@ func (s *Sync) dryRun(ctx context.Context, yield func(Change) bool) error {
 			}
 			left--
 		}
-		change, err := s.describe(c, head, &bits)
+		change, err := s.describe(c, &bits)
 		if err != nil {
 			return err
 		}
@@ -105,34 +103,29 @@ func (s *Sync) dryRun(ctx context.Context, yield func(Change) bool) error {
 }
 
 // describe shows a change.
-func (s *Sync) describe(c rowChange, head Head, bits *mappingBits) (Change, error) {
-	change := Change{Key: c.entry.Key, Event: string(c.kind()), Again: c.again}
-	for i, id := range bits.ids {
-		if c.pending&(1<<i) != 0 {
-			change.Mappings = append(change.Mappings, id)
-		}
-	}
+func (s *Sync) describe(c rowChange, bits *mappingBits) (Change, error) {
+	change := Change{Key: c.entry.Key, Event: c.kind(), Again: c.again}
+	r := readyRow{entry: c.entry, pending: c.pending, kind: c.kind()}
 	var err error
 	if c.old != nil {
-		if change.Old, err = decodeRow(c.old); err != nil {
-			return Change{}, err
+		if change.Old, err = decodeRow(c.old); err == nil && change.Old[s.Model.Key] == nil {
+			change.Old = nil // the names of its columns alone
 		}
 	}
-	found := c.entry.Found
-	if found.IsZero() {
-		found = time.Now().UTC()
-	}
-	columns := make(profiles.Record)
-	if c.row == nil {
-		for _, name := range head.Columns {
-			columns[name] = nil
+	if err == nil && c.deleted() {
+		r.columns, err = nulls(c.entry.Row)
+	} else if err == nil {
+		if change.New, err = decodeRow(c.row.text); err == nil {
+			r.columns = maps.Clone(change.New)
 		}
-	} else {
-		if change.New, err = decodeRow(c.row.text); err != nil {
-			return Change{}, err
-		}
-		maps.Copy(columns, change.New)
 	}
-	change.Record = record(c.kind(), found, c.entry.Key, columns)
+	if err != nil {
+		return Change{}, fmt.Errorf("retl: reading a row back: %w", err)
+	}
+	in := s.input()
+	for _, rec := range r.records() {
+		in.Row = func(profiles.Record) profiles.Row { return bits.of(&c.entry, &rec) }
+		change.Messages = append(change.Messages, s.Client.Preview(s.Destination.For(in), rec.Record, 0).Messages...)
+	}
 	return change, nil
 }

@@ -54,11 +54,16 @@ func OpenState(path string) (*FileState, error) {
 	return openPath(path, (*FileState).load)
 }
 
-// ResetState makes an empty state with that head of whatever is in the file path and beside it, also where OpenState returns a
-// *StateError, and of no file at all. All rows count as new afterwards. It returns a *StateInUseError where somebody has the state open.
-func ResetState(path string, head Head) error {
+// ResetState makes an empty state of whatever is in the file path and beside it, also where OpenState returns a *StateError, and of no file
+// at all. All rows count as new afterwards, and are sent under new messageIds. It returns a *StateInUseError where somebody has the state
+// open.
+func ResetState(path string) error {
 	s, err := openPath(path, func(s *FileState) error {
+		head := emptied(Head{})
 		err := s.load()
+		if err == nil {
+			head = emptied(s.head)
+		}
 		if bad := (*StateError)(nil); errors.As(err, &bad) {
 			err = s.forget()
 		}
@@ -151,7 +156,7 @@ func (s *FileState) Head(ctx context.Context) (Head, error) {
 }
 
 func cloneHead(h Head) Head {
-	h.Columns, h.Mappings = slices.Clone(h.Columns), slices.Clone(h.Mappings)
+	h.Mappings = slices.Clone(h.Mappings)
 	return h
 }
 

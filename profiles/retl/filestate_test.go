@@ -52,7 +52,7 @@ func TestOneOwner(t *testing.T) {
 	if _, err := retl.OpenState(path); !errors.As(err, &inUse) || inUse.Path != path {
 		t.Errorf("a second OpenState: %v", err)
 	}
-	if err := retl.ResetState(path, retl.Head{}); !errors.As(err, &inUse) {
+	if err := retl.ResetState(path); !errors.As(err, &inUse) {
 		t.Errorf("ResetState: %v", err)
 	}
 	if err := s.Close(); err != nil {
@@ -198,7 +198,7 @@ func TestResetState(t *testing.T) {
 			return errors.Join(err, s.Close(), os.Remove(path))
 		},
 	} {
-		if err := retl.ResetState(path, head); err != nil {
+		if err := retl.ResetState(path); err != nil {
 			t.Fatalf("%s: %v", what, err)
 		}
 		s := openState(t, path)
@@ -210,14 +210,14 @@ func TestResetState(t *testing.T) {
 		if err := spoil(); err != nil {
 			t.Fatalf("%s: %v", what, err)
 		}
-		if err := retl.ResetState(path, head); err != nil {
+		if err := retl.ResetState(path); err != nil {
 			t.Fatalf("%s: %v", what, err)
 		}
 		s = openState(t, path)
 		if keys := keysOf(t, s); keys != "" {
 			t.Errorf("%s: the keys are %s", what, keys)
 		}
-		if got, err := s.Head(t.Context()); err != nil || got.Generation != 3 {
+		if got, err := s.Head(t.Context()); err != nil || got.Generation < 1_700_000_000 || got.Model != "" {
 			t.Errorf("%s: %+v, %v", what, got, err)
 		}
 		s.Close()

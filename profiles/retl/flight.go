@@ -1,11 +1,12 @@
 package retl
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -32,31 +33,33 @@ type flight struct {
 	entries []Entry // of rows that the state is to be told of before they are sent
 	ready   []readyRow
 	bytes   int
-	columns map[string]struct{}
 	sent    int
 	row     profiles.Row // of the record that the client is given
 	yield   func(profiles.Record, error) bool
 
-	told bool        // the state was told of rows
-	stop atomic.Bool // nothing more is to be sent
+	told bool // the state was told of rows
 
-	mu     sync.Mutex
-	flying []flying // records that the client has, in their order
-	report Report
+	halted atomic.Bool        // nothing more is to be sent
+	cancel context.CancelFunc // ends the comparing
 
-	// Only the goroutine that takes outcomes uses these.
-	marks    []Mark
-	err      error // why it was stopped
-	canceled error // of a row that the client gave up
+	mu          sync.Mutex
+	flying      []flying // records that the client has, in their order
+	begun       int64    // rows of which a record was handed to the client, less those that have ended
+	report      Report
+	err         error // why it was halted
+	undelivered error // why the first row was not delivered that was not
+	dry         int   // rows in a row that were not delivered
+
+	marks []Mark // of rows that have ended; only the goroutine that takes outcomes uses them
 }
 
 // A readyRow is a row that the state is about to be told of.
 type readyRow struct {
-	entry   Entry
-	pending uint64
-	columns profiles.Record // nil where it was deleted
-	kind    event
-	again   bool
+	entry          Entry
+	pending, fresh uint64
+	columns        profiles.Record // as mappings see them
+	kind           Event
+	again          bool
 }
 
 // A flying is a record whose outcome is not known.
@@ -68,10 +71,12 @@ type flying struct {
 
 // A rowState is what becomes of a row, over all of its records.
 type rowState struct {
-	entry                Entry // without the row
-	deleted              bool
-	failed, taken        uint64 // mappings for which it failed, and may have been taken all the same
-	undelivered, accepts uint64
+	entry   Entry // without the row
+	deleted bool
+	fresh   uint64 // mappings that were not sent the row before this sync
+	// The mappings that have taken it, or did not want it; for which it failed for a reason of its own; to which it could not be delivered;
+	// and those to which it may have got all the same, of these two.
+	accepted, failed, undelivered, left uint64
 }
 
 // Run runs a sync. The report is whole also where there is an error, which is
@@ -86,7 +91,9 @@ type rowState struct {
 func (s Sync) Run(ctx context.Context) (Report, error) {
 	start := time.Now()
 	failed := func(err error) (Report, error) {
-		return Report{Status: Failed, Model: s.Model.Name, Started: start.UTC(), Error: err.Error()}, err
+		r := s.newReport(start)
+		r.Status, r.Error = Failed, err.Error()
+		return r, err
 	}
 	if err := s.check(); err != nil {
 		return failed(err)
@@ -105,17 +112,11 @@ func (s Sync) Run(ctx context.Context) (Report, error) {
 			return failed(fmt.Errorf("retl: writing the state: %w", err))
 		}
 	}
-	f := &flight{sync: &s, was: was, head: head, bits: bits, columns: make(map[string]struct{}), report: Report{
-		Status: InProgress, Model: s.Model.Name, Destination: s.Destination.Name(), Started: start.UTC(),
-		Mappings: []MappingReport{}, Reasons: []Reason{},
-	}}
+	f := &flight{sync: &s, was: was, head: head, bits: bits, report: s.newReport(start)}
 	for _, m := range s.Destination.Mappings() {
-		if bits.bits[m.ID()] != 0 {
+		if bits.bits[m.ID()]&bits.active != 0 {
 			f.report.Mappings = append(f.report.Mappings, MappingReport{ID: m.ID(), Name: m.Name(), Action: m.Kind().String()})
 		}
-	}
-	for _, column := range head.Columns {
-		f.columns[column] = struct{}{}
 	}
 	f.diff = s.differ(head, bits)
 	f.diff.changed, f.diff.gone, f.diff.failed = f.change, f.forget, f.unreadable
@@ -127,14 +128,17 @@ func (s Sync) Run(ctx context.Context) (Report, error) {
 func (f *flight) run(ctx context.Context) error {
 	in := f.sync.input()
 	in.Row = func(profiles.Record) profiles.Row { return f.row }
+	reading, cancel := context.WithCancel(ctx)
+	defer cancel()
+	f.cancel = cancel
 	source := func(yield func(profiles.Record, error) bool) {
 		f.yield = yield
-		err := f.diff.run(ctx)
-		if err == errEnough {
+		err := f.diff.run(reading)
+		if err == errEnough || f.halted.Load() {
 			err = nil
 		}
-		if err == nil && !f.stop.Load() {
-			err = f.send(ctx)
+		if err == nil && !f.halted.Load() {
+			err = f.send()
 		}
 		if err != nil && err != errLeft {
 			yield(nil, err)
@@ -146,19 +150,38 @@ func (f *flight) run(ctx context.Context) error {
 			ended = err
 			break
 		}
-		if err := f.outcome(ctx, o); err != nil {
-			f.fail(err)
+		if err := f.outcome(o); err != nil {
+			f.halt(err)
 		}
 	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	switch {
 	case f.err != nil:
 		return f.err
-	case ended == nil && f.canceled != nil && ctx.Err() != nil:
+	case ended != nil:
+		return ended
+	case f.undelivered != nil && ctx.Err() != nil:
 		return ctx.Err()
-	case ended == nil && f.canceled != nil:
-		return &UndeliveredError{f.canceled}
+	case f.undelivered != nil:
+		return &UndeliveredError{f.undelivered}
 	}
-	return ended
+	return nil
+}
+
+// halt ends the sync, for the first reason that there is. What the client has comes to its end.
+func (f *flight) halt(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.haltLocked(err)
+}
+
+func (f *flight) haltLocked(err error) {
+	if f.err == nil {
+		f.err = err
+	}
+	f.halted.Store(true)
+	f.cancel()
 }
 
 // errLeft ends the comparing where the client takes no more.
@@ -166,7 +189,7 @@ var errLeft = errors.New("the client takes no more")
 
 // change is told of each row that has to be sent.
 func (f *flight) change(c rowChange) error {
-	if f.stop.Load() {
+	if f.halted.Load() {
 		return errEnough
 	}
 	if f.sync.Limit > 0 && f.sent >= f.sync.Limit {
@@ -176,27 +199,35 @@ func (f *flight) change(c rowChange) error {
 		return errEnough
 	}
 	f.sent++
-	r := readyRow{entry: c.entry, pending: c.pending, kind: c.kind(), again: c.again}
-	r.entry.Row = nil
-	if !c.deleted() {
-		columns, err := c.row.columns()
-		if err != nil {
-			return fmt.Errorf("retl: reading a row back: %w", err)
+	r := readyRow{entry: c.entry, pending: c.pending, fresh: c.fresh, kind: c.kind(), again: c.again}
+	var err error
+	if c.deleted() {
+		r.entry.Row = bytes.Clone(c.entry.Row) // its columns, for the next try
+		r.columns, err = nulls(c.entry.Row)
+	} else {
+		if r.columns, err = decodeRow(c.row.text); err == nil {
+			r.entry.Row, err = f.diff.kept(c.row)
 		}
-		for column := range columns {
-			if len(f.columns) < MaxColumns { // more is for a source whose rows have ever other columns
-				f.columns[column] = struct{}{}
-			}
-		}
-		r.columns = columns
 		f.bytes += len(c.row.text)
-		if !f.sync.HashOnly {
-			r.entry.Row = slices.Clone(c.row.text)
-		}
+	}
+	if err != nil {
+		return fmt.Errorf("retl: reading a row back: %w", err)
 	}
 	f.entries = append(f.entries, r.entry)
 	f.ready = append(f.ready, r)
 	return f.sendIfMany()
+}
+
+// nulls are the columns of a row that was deleted, as a state has kept it.
+func nulls(row []byte) (profiles.Record, error) {
+	if row == nil {
+		return profiles.Record{}, nil
+	}
+	columns, err := decodeRow(row)
+	for name := range columns {
+		columns[name] = nil
+	}
+	return columns, err
 }
 
 // forget is told of each entry that is not needed any more.
@@ -209,19 +240,22 @@ func (f *flight) sendIfMany() error {
 	if len(f.entries) < together && f.bytes < togetherBytes {
 		return nil
 	}
-	return f.send(context.Background())
+	return f.send()
 }
 
-// send tells the state of the rows that have gathered, and then the client.
-func (f *flight) send(ctx context.Context) error {
+// send tells the state of the rows that have gathered, also where the sync's context has ended meanwhile, and then hands them to the client.
+func (f *flight) send() error {
 	if len(f.entries) == 0 {
 		return nil
 	}
 	f.told = true
-	if err := f.sync.State.Sending(context.WithoutCancel(ctx), f.entries); err != nil {
+	if err := f.sync.State.Sending(context.Background(), f.entries); err != nil {
 		return fmt.Errorf("retl: writing the state: %w", err)
 	}
 	for i := range f.ready {
+		if f.halted.Load() {
+			return errEnough
+		}
 		if err := f.sendRow(&f.ready[i]); err != nil {
 			return err
 		}
@@ -236,61 +270,82 @@ func (f *flight) send(ctx context.Context) error {
 func (f *flight) sendRow(r *readyRow) error {
 	e := r.entry
 	e.Row = nil
-	row := &rowState{entry: e, deleted: r.columns == nil}
+	row := &rowState{entry: e, deleted: r.kind == EventDeleted, fresh: r.fresh}
 	f.mu.Lock()
+	f.begun++
 	f.report.count(r)
 	f.mu.Unlock()
-	if row.deleted {
-		return f.sendRecord(row, eventDeleted, r.pending, f.nulls(), true)
-	}
-	isNew, updated := r.pending&e.New, r.pending&^e.New
-	if isNew != 0 && updated != 0 {
-		columns := make(profiles.Record, len(r.columns)+1)
-		for name, v := range r.columns {
-			columns[name] = v
-		}
-		if err := f.sendRecord(row, eventNew, isNew, columns, false); err != nil {
+	records := r.records()
+	for i, rec := range records {
+		if err := f.sendRecord(row, rec, i == len(records)-1); err != nil {
 			return err
 		}
-		isNew = 0
 	}
-	if isNew != 0 {
-		return f.sendRecord(row, eventNew, isNew, r.columns, true)
-	}
-	return f.sendRecord(row, eventUpdated, updated, r.columns, true)
+	return nil
 }
 
-func (f *flight) sendRecord(row *rowState, e event, takes uint64, columns profiles.Record, last bool) error {
-	rec := record(e, row.entry.Found, row.entry.Key, columns)
-	f.row = profiles.Row{
-		Generation: row.entry.Version, Found: rec["timestamp"].(string),
-		Takes: func(id string) bool { return f.bits.bits[id]&takes != 0 },
+// A rowRecord is a row as some mappings see it.
+type rowRecord struct {
+	profiles.Record
+	takes uint64 // these
+	found string
+}
+
+// records are the records that a row gives.
+func (r *readyRow) records() []rowRecord {
+	as := func(e Event, takes uint64, columns profiles.Record) rowRecord {
+		rec := record(e, r.entry.Found, r.entry.Key, columns)
+		return rowRecord{rec, takes, rec["timestamp"].(string)}
 	}
+	isNew, updated := r.pending&r.entry.New, r.pending&^r.entry.New
+	switch {
+	case r.kind == EventDeleted:
+		return []rowRecord{as(EventDeleted, r.pending, r.columns)}
+	case updated == 0:
+		return []rowRecord{as(EventNew, isNew, r.columns)}
+	case isNew == 0:
+		return []rowRecord{as(EventUpdated, updated, r.columns)}
+	}
+	return []rowRecord{as(EventNew, isNew, maps.Clone(r.columns)), as(EventUpdated, updated, r.columns)}
+}
+
+// of says what the client has to know of a record.
+func (b *mappingBits) of(e *Entry, rec *rowRecord) profiles.Row {
+	takes := rec.takes
+	return profiles.Row{Generation: e.Version, Found: rec.found, Takes: func(id string) bool { return b.bits[id]&takes != 0 }}
+}
+
+func (f *flight) sendRecord(row *rowState, rec rowRecord, last bool) error {
+	f.row = f.bits.of(&row.entry, &rec)
 	f.mu.Lock()
-	f.flying = append(f.flying, flying{row, takes, last})
+	f.flying = append(f.flying, flying{row, rec.takes, last})
 	f.mu.Unlock()
-	if !f.yield(rec, nil) {
+	if !f.yield(rec.Record, nil) {
 		return errLeft
 	}
 	return nil
 }
 
-// nulls are the columns of a row that was deleted.
-func (f *flight) nulls() profiles.Record {
-	columns := make(profiles.Record, len(f.columns)+1)
-	for name := range f.columns {
-		columns[name] = nil
-	}
-	return columns
-}
-
 // unreadable is told of each row that cannot be sent.
-func (f *flight) unreadable(row *tableRow) {
+func (f *flight) unreadable(key string, err error) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.report.Failed++
-	var message []byte
-	f.report.because("", row.err, row.key, message, f.sync.samples())
+	f.report.because("", err, key, nil, f.sync.samples())
+	f.tooManyFailed()
+	if f.halted.Load() {
+		return errEnough
+	}
+	return nil
+}
+
+// tooManyFailed halts the sync where that is so. The lock is held.
+func (f *flight) tooManyFailed() {
+	r := &f.report
+	rows := r.Loaded + r.Failed + r.Undelivered
+	if limit := f.sync.MaxFailureRate; limit > 0 && rows >= 100 && float64(r.Failed) > limit*float64(rows) {
+		f.haltLocked(&FailureRateError{Failed: r.Failed, Rows: rows, Max: limit})
+	}
 }
 
 func (s *Sync) samples() int {
@@ -301,21 +356,20 @@ func (s *Sync) samples() int {
 }
 
 // outcome takes what became of the oldest record. Its error is the state's.
-func (f *flight) outcome(ctx context.Context, o profiles.RecordOutcome) error {
+func (f *flight) outcome(o profiles.RecordOutcome) error {
 	f.mu.Lock()
 	of := f.flying[0]
 	f.flying[0] = flying{}
 	f.flying = f.flying[1:]
 	f.judge(of, o)
-	f.mu.Unlock()
-	if !of.last {
-		return nil
+	if of.last {
+		f.marks = append(f.marks, f.conclude(of.row))
 	}
-	f.marks = append(f.marks, f.conclude(of.row))
+	f.mu.Unlock()
 	if len(f.marks) < together {
 		return nil
 	}
-	return f.tell(ctx)
+	return f.tell()
 }
 
 // judge counts the messages of a record. The lock is held.
@@ -326,30 +380,33 @@ func (f *flight) judge(of flying, o profiles.RecordOutcome) {
 		bit := f.bits.bits[m.Mapping]
 		rest &^= bit
 		counts := f.report.mapping(m.Mapping)
-		switch done := o.Done(); {
+		// Whether it is the row's own fault is asked of this message alone.
+		own := profiles.RecordOutcome{Outcomes: o.Outcomes[i : i+1]}.Done()
+		switch {
 		case m.Status == profiles.Accepted || m.Status == profiles.Kept:
-			row.accepts |= bit
+			row.accepted |= bit
 			counts.Accepted++
 			continue
-		case m.Status == profiles.Invalid || m.Status == profiles.Rejected && done:
+		case own:
 			row.failed |= bit
 			counts.Failed++
 		default:
 			row.undelivered |= bit
 			counts.Undelivered++
-			if m.Status == profiles.Canceled {
-				f.canceled = m.Err
-			} else if f.err == nil {
-				f.err = &UndeliveredError{m.Err}
+			if f.undelivered == nil {
+				f.undelivered = m.Err
 			}
-			f.stop.Store(true)
+			if m.Status == profiles.Canceled {
+				f.halted.Store(true)
+				f.cancel()
+			}
 		}
 		if m.Status != profiles.Invalid {
-			row.taken |= bit
+			row.left |= bit
 		}
 		f.report.because(m.Mapping, m.Err, row.entry.Key, m.Message(), f.sync.samples())
 	}
-	row.accepts |= rest // what no trigger matched is done with
+	row.accepted |= rest // what no trigger matched is done with
 	for i := range f.report.Mappings {
 		if rest&f.bits.bits[f.report.Mappings[i].ID] != 0 {
 			f.report.Mappings[i].Skipped++
@@ -357,34 +414,41 @@ func (f *flight) judge(of flying, o profiles.RecordOutcome) {
 	}
 }
 
-// conclude counts a row, and returns what the state has to know of it.
+// maxDry is how many rows after one another may not be delivered before the sync gives up: one Profile Space that is refused does not keep the
+// rows of others, and a server that is down is not asked for ever.
+const maxDry = 1000
+
+// conclude counts a row, and returns what the state has to know of it. The lock is held.
 func (f *flight) conclude(row *rowState) Mark {
 	e := &row.entry
-	m := Mark{Key: e.Key, Accepted: e.Accepted | row.accepts, Seen: e.Seen, Tries: e.Tries}
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	m := Mark{Key: e.Key, Accepted: e.Accepted | row.accepted, Seen: e.Seen, GivenUp: e.GivenUp, Tries: e.Tries}
+	if row.failed != 0 {
+		if m.Tries++; m.Tries >= f.sync.maxTries() {
+			m.GivenUp |= row.failed
+			f.report.GivenUp++
+		}
+	}
+	f.begun--
+	f.dry++
 	switch {
 	case row.undelivered != 0:
 		f.report.Undelivered++
-	case row.failed != 0:
-		f.report.Failed++
-		if m.Tries++; m.Tries >= f.sync.maxTries() {
-			m.Accepted |= row.failed
-			f.report.GivenUp++
+		if f.dry >= maxDry {
+			f.haltLocked(&UndeliveredError{f.undelivered})
 		}
+	case row.failed != 0:
+		f.dry = 0
+		f.report.Failed++
 	default:
+		f.dry = 0
 		f.report.Loaded++
 	}
 	if row.deleted {
-		m.Seen &^= m.Accepted
+		m.Seen &^= m.Accepted | m.GivenUp
 	} else {
-		m.Seen &^= row.failed &^ row.taken & e.New // it never left
+		m.Seen &^= row.failed &^ row.left & row.fresh // to these it was never sent
 	}
-	r := &f.report
-	if rows := r.Loaded + r.Failed + r.Undelivered; f.sync.MaxFailureRate > 0 && rows >= 100 && float64(r.Failed) > f.sync.MaxFailureRate*float64(rows) && f.err == nil {
-		f.err = &FailureRateError{Failed: r.Failed, Rows: rows, Max: f.sync.MaxFailureRate}
-		f.stop.Store(true)
-	}
+	f.tooManyFailed()
 	return m
 }
 
@@ -395,61 +459,60 @@ func (s *Sync) maxTries() int {
 	return s.MaxTries
 }
 
-// fail ends the sync.
-func (f *flight) fail(err error) {
-	f.stop.Store(true)
-	if f.err == nil {
-		f.err = err
-	}
-}
-
-// tell tells the state what became of rows, also where ctx has ended.
-func (f *flight) tell(ctx context.Context) error {
+// tell tells the state what became of rows, also where the sync's context has ended.
+func (f *flight) tell() error {
 	if len(f.marks) > 0 {
-		if err := f.sync.State.Sent(context.WithoutCancel(ctx), f.marks); err != nil {
+		if err := f.sync.State.Sent(context.Background(), f.marks); err != nil {
 			return fmt.Errorf("retl: writing the state: %w", err)
 		}
 		f.marks = f.marks[:0]
 	}
 	if f.sync.Progress != nil {
-		f.mu.Lock()
-		r := f.report.sorted()
-		f.mu.Unlock()
-		f.diff.counts(&r)
-		f.sync.Progress(r)
+		f.sync.Progress(f.so())
 	}
 	return nil
 }
 
+// so is the report as it stands.
+func (f *flight) so() Report {
+	f.mu.Lock()
+	r := f.report.sorted()
+	f.mu.Unlock()
+	f.diff.counts(&r)
+	r.DurationSeconds = time.Since(r.Started).Seconds()
+	return r
+}
+
 // end ends the sync: the state is told what it was not told, and keeps it.
 func (f *flight) end(ctx context.Context, start time.Time, err error) (Report, error) {
-	if told := f.tell(ctx); told != nil && err == nil {
+	if told := f.tell(); told != nil && err == nil {
 		err = told
 	}
 	head := f.head
-	head.Columns = sortedNames(f.columns)
 	if err != nil && !f.told {
 		head = f.was // it has not begun: a key or a query that was a slip does not make the state its own
+	} else {
+		head.Generation = max(head.Generation, f.diff.top)
 	}
 	if err == nil && !f.report.Limited {
-		head.Generation++
+		head.Generation, head.Replaying = head.Generation+1, 0
 		head.Rows, head.Synced = f.diff.rows.Load(), time.Now().UTC()
 	}
-	if kept := f.sync.State.Commit(context.WithoutCancel(ctx), head); kept != nil && err == nil {
+	if kept := f.sync.State.Commit(context.Background(), head); kept != nil && err == nil {
 		err = fmt.Errorf("retl: writing the state: %w", kept)
 	}
-	r := f.report.sorted()
-	f.diff.counts(&r)
+	r := f.so()
 	r.DurationSeconds = time.Since(start).Seconds()
+	r.Undelivered += f.begun // of which one record was sent, and not the other
 	switch {
-	case err == nil && r.Failed == 0:
-		r.Status = Successful
-	case err == nil:
-		r.Status = PartiallySuccessful
 	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
 		r.Status = Canceled
-	default:
+	case err != nil, r.Failed > 0 && r.Loaded+r.Unchanged == 0:
 		r.Status = Failed
+	case r.Failed > 0:
+		r.Status = PartiallySuccessful
+	default:
+		r.Status = Successful
 	}
 	if err != nil {
 		r.Error = err.Error()

@@ -142,7 +142,7 @@ func (s *MemoryState) fold() {
 	maps.Copy(now, s.sends)
 	for key, m := range s.marks {
 		if e, ok := now[key]; ok {
-			e.Accepted, e.Seen, e.Tries = m.Accepted, m.Seen, m.Tries
+			m.apply(&e)
 			now[key] = e
 		}
 	}

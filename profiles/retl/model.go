@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math"
 	"strconv"
+	"time"
 
 	"github.com/segmentprofiles/segmentprofiles-go/internal/jsvalue"
 	"github.com/segmentprofiles/segmentprofiles-go/profiles"
@@ -25,19 +27,24 @@ type Model struct {
 	Name string
 	// ID is the model's id at Segment. Required where a mapping has a modelId: such a mapping takes its own model's rows alone.
 	ID string
-	// Key is the column whose value no two rows share: text or a number, MaxKeyBytes at most. Required.
+	// Key is the column whose value no two rows share: text or a number, MaxKeyBytes at most. Required. A number is known by its digits: 1 and
+	// 1.0 are two keys where the source has them as text.
 	Key string
-	// Records are the rows, each a map of its own from column to value, as Query, CSV and NDJSON yield them. What is a *profiles.BadRecord
-	// counts as a failed row, and no row is taken for deleted that it may have been; any other error ends the sync. Required. Each sync
-	// ranges over it once.
+	// Records are the rows, each a map of its own from column to value, as Query, CSV, NDJSON and the readers of package presets yield them.
+	// Required. A row counts as changed when any of its columns has changed, also one that no mapping reads: select what you map.
+	//
+	// What is a *profiles.BadRecord, or has no usable key, counts as a failed row. Any row of the last sync that is missing might be that one:
+	// so no deletion is sent between such a row's neighbours where the model is Ordered, and none at all where it is not. Any other error ends
+	// the sync. Each sync ranges over Records once; one that can be ranged over once, such as NDJSON, is good for one sync (ErrSpent).
 	Records iter.Seq2[profiles.Record, error]
 	// Ordered promises that the rows come ordered by key as CompareKeys has it: whole numbers by value, text by its bytes (in
-	// PostgreSQL, ORDER BY a key of text COLLATE "C"). A sync then needs no memory for them, and begins to send with the first one; rows in
-	// another order end it with an *OrderError. Without it rows are sorted first, within Sync.SortBytes of memory and files in
-	// Sync.TempDir.
+	// PostgreSQL, ORDER BY a key of text COLLATE "C"). A sync then needs no memory for them, and begins to send with the first one. Rows in
+	// another order end it with an *OrderError; what was missing until then has been sent as deleted, and is new to the next sync.
+	// Without it rows are sorted first, within Sync.SortBytes of memory and files in Sync.TempDir.
 	Ordered bool
 	// Ignore are columns whose changes do not count: a row that differs in these alone is not sent again. For columns such as a CRM's
-	// SystemModstamp, that change whenever somebody has looked at the row.
+	// SystemModstamp, that change whenever somebody has looked at the row. After a change of Ignore itself all rows that have such a
+	// column are sent once more.
 	Ignore []string
 }
 
@@ -76,6 +83,12 @@ func (m *Model) keyOf(rec profiles.Record) (string, error) {
 	if !ok {
 		return fail("is missing")
 	}
+	if _, binary := v.([]byte); binary {
+		return fail("must be text or a number")
+	}
+	if _, isTime := v.(time.Time); isTime {
+		return fail("must be text or a number")
+	}
 	var key string
 	switch x := jsvalue.Of(v).(type) {
 	case nil:
@@ -86,7 +99,12 @@ func (m *Model) keyOf(rec profiles.Record) (string, error) {
 		key = strconv.FormatInt(x, 10)
 	case uint64:
 		key = strconv.FormatUint(x, 10)
-	case json.Number, float64:
+	case json.Number: // by its digits: a float would make one of two
+		key = string(x)
+	case float64:
+		if math.IsNaN(x) || math.IsInf(x, 0) {
+			return fail("is not a finite number")
+		}
 		key = jsvalue.String(x)
 	default:
 		return fail("must be text or a number")

@@ -22,11 +22,11 @@ const byteOrderMark = "\ufeff"
 // the rest go on. Its Text is the line, nil where that was too long: of such a line no more than MaxLineBytes is held. An error of
 // r ends the range, and is the last thing that it yields; what it broke off is not a record.
 //
-// The input is read as the range goes on, one record at a time, and ends with it: a context is for r to obey. It can be ranged over by one
-// goroutine at a time; a range after one that was left goes on with the next line.
+// The input is read as the range goes on, one record at a time, and ends with it: a context is for r to obey. It can be ranged over once: a second
+// range yields ErrSpent. NDJSONFile can be ranged over again.
 func NDJSON(r io.Reader) iter.Seq2[profiles.Record, error] {
 	lines := &lineReader{in: bufio.NewReaderSize(r, 64<<10)}
-	return func(yield func(profiles.Record, error) bool) {
+	return Once(func(yield func(profiles.Record, error) bool) {
 		for {
 			text, err := lines.next()
 			if errors.Is(err, io.EOF) {
@@ -50,7 +50,7 @@ func NDJSON(r io.Reader) iter.Seq2[profiles.Record, error] {
 				return
 			}
 		}
-	}
+	})
 }
 
 // parseLine reads the record that a line holds.

@@ -41,8 +41,10 @@ type Preflight struct {
 	// DefaultPreflightRows; MaxPreflightRows at most.
 	Rows int
 	// Sample, where set, is read in the place of the model's Records. Set it, or a negative Rows, where these can be read only once, such
-	// as NDJSON of a pipe: a sync would not see the rows that the preflight has read.
+	// as NDJSON of a pipe: a sync would find them spent (ErrSpent).
 	Sample iter.Seq2[profiles.Record, error]
+	// SkipWriteKeys leaves the CDN alone: where the endpoint is a stand-in, its write keys are none of Segment's.
+	SkipWriteKeys bool
 	// Timeout bounds each thing that is asked over the network, its retries included, and the reading of the state. Defaults to
 	// DefaultPreflightTimeout. The reading of rows is bounded by the context of the Preflight, between two rows, and by the source.
 	Timeout time.Duration

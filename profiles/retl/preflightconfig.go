@@ -22,7 +22,11 @@ func (f *preflight) configuration() {
 	case errors.As(err, &fields):
 		for _, problem := range fields.Problems {
 			found = true
-			f.add(CheckConfiguration, "", VerdictProblem, problem.Error(), "Set the field of the Sync.")
+			advice := "Correct the destination's file."
+			if strings.HasPrefix(problem.Error(), "the field ") {
+				advice = "Set the field of the Sync."
+			}
+			f.add(CheckConfiguration, "", VerdictProblem, problem.Error(), advice)
 		}
 	case errors.As(err, &dest):
 		for _, problem := range dest.Problems {

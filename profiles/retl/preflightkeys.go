@@ -65,6 +65,9 @@ func (f *preflight) keys() {
 	slots := make(chan struct{}, atOnce)
 	var asked sync.WaitGroup
 	for _, k := range keys {
+		if f.SkipWriteKeys {
+			continue
+		}
 		asked.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
@@ -79,6 +82,8 @@ func (f *preflight) keys() {
 		switch {
 		case bad != nil:
 			f.add(CheckWriteKey, k.of, VerdictProblem, k.name()+": "+bad.Error(), "Copy the write key from the settings of the Profile Space's source.")
+		case f.SkipWriteKeys:
+			f.add(CheckWriteKey, k.of, VerdictNotChecked, "whether "+k.name()+" exists was not asked for, as was wanted", "")
 		case k.err != nil:
 			f.add(CheckWriteKey, k.of, VerdictNotChecked, "whether "+k.name()+" exists could not be asked: "+words(k.err), "").Err = k.err
 		case !k.exists:

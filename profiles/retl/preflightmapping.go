@@ -11,7 +11,7 @@ import (
 )
 
 // events are what may happen to a row, in the order in which a preflight tries them.
-var events = [...]event{eventNew, eventUpdated, eventDeleted}
+var events = [...]Event{EventNew, EventUpdated, EventDeleted}
 
 // A tried is what became of the sample's rows in one mapping, by event.
 type tried struct {
@@ -38,10 +38,10 @@ func (f *preflight) mapped(s *sampled) {
 			for e, record := range shapes(row, s.keys[i], s.columns) {
 				samples = append(samples, record)
 				n := f.try(record, i, e, results)
-				if events[e] == eventNew {
+				if events[e] == EventNew {
 					messages += n
 				}
-				if events[e] == eventDeleted {
+				if events[e] == EventDeleted {
 					deletions += n
 				} else {
 					gave += n
@@ -55,7 +55,7 @@ func (f *preflight) mapped(s *sampled) {
 	}
 	findings := f.dest.Lint(samples...)
 	if len(samples) == 0 { // a row without columns shows what no row can match
-		row := record(eventNew, time.Now(), "", profiles.Record{})
+		row := record(EventNew, time.Now(), "", profiles.Record{})
 		findings = append(findings, slices.DeleteFunc(f.dest.Lint(row), func(x profiles.Finding) bool {
 			return x.Rule != profiles.RuleTriggerType || slices.Contains(findings, x)
 		})...)
@@ -80,7 +80,7 @@ func shapes(row profiles.Record, key string, columns map[string]struct{}) (recor
 	now := time.Now().UTC().Truncate(time.Microsecond)
 	for i, e := range events {
 		shape := maps.Clone(row)
-		if e == eventDeleted {
+		if e == EventDeleted {
 			for column := range columns {
 				shape[column] = nil
 			}
@@ -144,13 +144,13 @@ func (f *preflight) mapping(m *profiles.Mapping, r *tried, rows int) {
 		for _, fault := range r.faults[e] {
 			as := string(events[e])
 			switch {
-			case events[e] == eventUpdated && same(r.faults[0], fault):
+			case events[e] == EventUpdated && same(r.faults[0], fault):
 				continue
-			case events[e] == eventNew && same(r.faults[1], fault):
+			case events[e] == EventNew && same(r.faults[1], fault):
 				as = "new or updated"
 			}
 			verdict, advice := VerdictProblem, "Segment would drop such messages in silence; here they fail. Correct the mapping or the rows."
-			if events[e] == eventDeleted {
+			if events[e] == EventDeleted {
 				verdict, advice = VerdictWarning, "A deleted row has nulls in all columns but __segment_id: take the id from $.properties.__segment_id, or let the trigger leave deleted rows out."
 			}
 			f.add(CheckMapping, id, verdict, fmt.Sprintf("%d of %s that it matches as %s give an invalid message: %s", fault.n, count(r.matched[e], "row"), as, fault.text), advice).Err = fault.err

@@ -71,14 +71,14 @@ func (f *preflight) sample(rows int) *sampled {
 		case row.err != nil:
 			s.faults = note(s.faults, row.err)
 		case seen[row.key]:
-			s.faults = note(s.faults, &KeyError{Column: model.Key, Reason: "is not unique: another row has the same key, and that one is taken"})
+			s.faults = note(s.faults, &KeyError{Column: model.Key, Reason: "is not unique: an earlier row has the same key"})
 		default:
 			if last := len(s.keys) - 1; model.Ordered && !unordered && last >= 0 && CompareKeys(s.keys[last], row.key) > 0 {
 				unordered = true
 				s.faults = note(s.faults, &OrderError{Model: model.Name, Row: int64(s.read)})
 			}
 			seen[row.key] = true
-			columns, _ := row.columns() // a copy of the record, or what was encoded just now
+			columns, _ := decodeRow(row.text) // what was encoded just now
 			s.rows, s.keys = append(s.rows, columns), append(s.keys, row.key)
 		}
 		if s.read == rows {

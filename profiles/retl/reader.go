@@ -16,12 +16,12 @@ import (
 // A tableRow is a row of a model on its way to being compared. Where err is set it cannot be sent; it has no key then if that is what is wrong.
 type tableRow struct {
 	key  string
-	text []byte          // the row as JSON, columns in the order of their names; good until the next row
-	rec  profiles.Record // the row as it was read, where it is at hand
-	sum  [16]byte        // of the columns that count
+	text []byte   // the row as JSON, columns in the order of their names; good until the next row
+	sum  [16]byte // of the columns that count
 	err  error
-	bad  *profiles.BadRecord // where the source could not read it
-	told bool                // comes again, under its key
+	// A row that cannot be sent is told of at once, and where rows are sorted it comes again at its place, marked and without its error.
+	name   string // its key, where it is told of without one
+	marked bool
 }
 
 // sumOf is the checksum of a row as JSON, which is never zero.
@@ -32,14 +32,6 @@ func sumOf(text []byte) (sum [16]byte) {
 		sum[0] = 1
 	}
 	return sum
-}
-
-// columns returns the row's columns in a map of its own.
-func (r *tableRow) columns() (profiles.Record, error) {
-	if r.rec != nil {
-		return maps.Clone(r.rec), nil
-	}
-	return decodeRow(r.text)
 }
 
 // encodeRow appends a row as states keep it: JSON, columns in the order of their names. The error is about a value that has no JSON form.
@@ -69,7 +61,7 @@ func (m *Model) read(ctx context.Context) iter.Seq2[tableRow, error] {
 			row := tableRow{}
 			switch {
 			case errors.As(err, &bad):
-				row.err, row.bad = bad, bad
+				row.err = bad
 			case err != nil:
 				yield(tableRow{}, err)
 				return
@@ -104,10 +96,14 @@ func (m *Model) fill(row *tableRow, rec profiles.Record, text []byte) []byte {
 	if text, row.err = encodeRow(text[:0], rec); row.err != nil {
 		return text
 	}
+	if len(text) > MaxLineBytes { // values whose size could not be told before
+		row.err = &RowError{Rule: RecordTooLarge, Limit: MaxRecordBytes}
+		return text
+	}
 	if len(m.Ignore) == 0 {
 		row.sum = sumOf(text)
 	}
-	row.text, row.rec = text, rec
+	row.text = text
 	return text
 }
 
@@ -119,14 +115,14 @@ func (m *Model) readSorted(ctx context.Context, dir string, memory int) iter.Seq
 		var payload []byte // the sum, and the row; nothing where the row cannot be sent
 		for row, err := range m.read(ctx) {
 			if err == nil && row.err != nil {
-				if !yield(tableRow{err: row.err, bad: row.bad, told: row.key != ""}, nil) {
+				if !yield(tableRow{err: row.err, name: row.key}, nil) {
 					return
 				}
 				if row.key == "" {
 					continue
 				}
 			}
-			if payload = payload[:0]; err == nil && row.err == nil {
+			if payload = payload[:0]; err == nil && row.err == nil { // else it is marked
 				payload = append(append(payload, row.sum[:]...), row.text...)
 			}
 			if err == nil {
@@ -141,9 +137,11 @@ func (m *Model) readSorted(ctx context.Context, dir string, memory int) iter.Seq
 			if err == nil {
 				err = ctx.Err()
 			}
-			row := tableRow{key: sorted.Key, err: errToldBefore}
+			row := tableRow{key: sorted.Key}
 			if n := len(row.sum); len(sorted.Payload) > n {
-				row.err, row.sum, row.text = nil, [16]byte(sorted.Payload[:n]), sorted.Payload[n:]
+				row.sum, row.text = [16]byte(sorted.Payload[:n]), sorted.Payload[n:]
+			} else {
+				row.marked = true
 			}
 			if !yield(row, err) || err != nil {
 				return
@@ -151,6 +149,3 @@ func (m *Model) readSorted(ctx context.Context, dir string, memory int) iter.Seq
 		}
 	}
 }
-
-// errToldBefore is the error of a row whose own was yielded before.
-var errToldBefore = errors.New("told before")

@@ -1,10 +1,11 @@
 package retl
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -22,7 +23,7 @@ const (
 	Successful
 	// PartiallySuccessful, partially_successful: it went to the end, and some rows failed.
 	PartiallySuccessful
-	// Failed, failed: it ended before its end. What was accepted is kept, and the next sync sends the rest.
+	// Failed, failed: it ended before its end, or every row failed. What was accepted is kept, and the next sync sends the rest.
 	Failed
 	// Canceled, canceled: its context ended. The same holds.
 	Canceled
@@ -58,8 +59,8 @@ func (s *Status) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// A Report is what a sync did. Its text, String, holds no value of a row; its value and its JSON have samples of what failed, which are
-// personal data, unless Sync.Samples is negative.
+// A Report is what a sync did. Its text, String, and what slog logs of it, hold no value of a row, but for what a database's driver may say
+// in Error; its value and its JSON have samples of what failed, which are personal data, unless Sync.Samples is negative.
 type Report struct {
 	Status          Status    `json:"status"`
 	Model           string    `json:"model"`
@@ -67,8 +68,8 @@ type Report struct {
 	Started         time.Time `json:"started"`
 	DurationSeconds float64   `json:"durationSeconds"`
 
-	// Rows: what was read, and what had happened to the rows that had to be sent. Retried ones are those that a sync before has tried in
-	// vain, in the same version.
+	// Rows: what was read, and what had happened to the rows that had to be sent. Added ones are new to a mapping, which may have come later
+	// than the row. Retried ones are those that a sync before has tried in the same version, or was about to.
 	Extracted int64 `json:"extracted"`
 	Unchanged int64 `json:"unchanged"`
 	Added     int64 `json:"added"`
@@ -80,17 +81,19 @@ type Report struct {
 	Loaded      int64 `json:"loaded"`
 	Failed      int64 `json:"failed"`
 	Undelivered int64 `json:"undelivered"`
-	// GivenUp is how many of the failed rows are left alone from now on, until they change.
-	GivenUp int64 `json:"givenUp"`
+	// GivenUp is how many of the failed rows are left alone from now on, see Sync.MaxTries, and LeftAlone how many of the unchanged ones are
+	// since an earlier sync: a mapping has not accepted them.
+	GivenUp   int64 `json:"givenUp"`
+	LeftAlone int64 `json:"leftAlone"`
 	// Held is how many rows were not there and are not sent as deleted, because rows could not be read that they may have been.
 	Held int64 `json:"held"`
 	// Limited is true where Sync.Limit has kept rows for the next sync.
 	Limited bool `json:"limited"`
 
 	Mappings []MappingReport `json:"mappings"`
-	// Reasons are why rows failed or were not delivered, the most frequent first; at most MaxReasons, the rest under Other.
+	// Reasons are why rows failed or were not delivered, the most frequent first: at most MaxReasons, and Other for the rest.
 	Reasons []Reason `json:"reasons"`
-	// Error is why the sync has not come to its end, in words; empty where it has.
+	// Error is why the sync has not come to its end, in words, which may be those of a database's driver; empty where it has.
 	Error string `json:"error,omitempty"`
 }
 
@@ -126,6 +129,25 @@ const MaxReasons = 50
 // Other is the reason of those beyond MaxReasons.
 const Other = "other reasons"
 
+// newReport is the report of a sync that begins.
+func (s *Sync) newReport(start time.Time) Report {
+	r := Report{Status: InProgress, Model: s.Model.Name, Started: start.UTC(), Mappings: []MappingReport{}, Reasons: []Reason{}}
+	if s.Destination != nil {
+		r.Destination = s.Destination.Name()
+	}
+	return r
+}
+
+// LogValue implements slog.LogValuer: the report without its samples.
+func (r Report) LogValue() slog.Value {
+	type plain Report // which slog takes as it is
+	r = r.sorted()
+	for i := range r.Reasons {
+		r.Reasons[i].Samples = nil
+	}
+	return slog.AnyValue(plain(r))
+}
+
 // String returns the report as text for people, several lines of it.
 func (r Report) String() string {
 	var b strings.Builder
@@ -136,12 +158,15 @@ func (r Report) String() string {
 	}
 	fmt.Fprintf(&b, "\n  loaded %d, failed %d", r.Loaded, r.Failed)
 	if r.GivenUp > 0 {
-		fmt.Fprintf(&b, " (%d given up until they change)", r.GivenUp)
+		fmt.Fprintf(&b, ", of which given up until they change %d", r.GivenUp)
 	}
 	if r.Undelivered > 0 {
 		fmt.Fprintf(&b, ", not delivered %d: the next sync sends them", r.Undelivered)
 	}
 	b.WriteString("\n")
+	if r.LeftAlone > 0 {
+		fmt.Fprintf(&b, "  given up by earlier syncs and not tried again: %d\n", r.LeftAlone)
+	}
 	if r.Held > 0 {
 		fmt.Fprintf(&b, "  not deleted although missing, because some rows could not be read: %d\n", r.Held)
 	}
@@ -202,9 +227,9 @@ func (r *Report) count(row *readyRow) {
 	switch {
 	case row.again:
 		r.Retried++
-	case row.kind == eventDeleted:
+	case row.kind == EventDeleted:
 		r.Deleted++
-	case row.kind == eventNew:
+	case row.kind == EventNew:
 		r.Added++
 	default:
 		r.Updated++
@@ -221,14 +246,11 @@ func (r *Report) mapping(id string) *MappingReport {
 	return &r.Mappings[i]
 }
 
-// sortedNames returns the members of a set in order.
-func sortedNames(set map[string]struct{}) []string { return slices.Sorted(maps.Keys(set)) }
-
 // sorted is the report with its most frequent reasons first, and slices of its own.
 func (r *Report) sorted() Report {
 	out := *r
 	out.Mappings = slices.Clone(r.Mappings)
 	out.Reasons = slices.Clone(r.Reasons)
-	slices.SortStableFunc(out.Reasons, func(a, b Reason) int { return int(b.Count - a.Count) })
+	slices.SortStableFunc(out.Reasons, func(a, b Reason) int { return cmp.Compare(b.Count, a.Count) })
 	return out
 }

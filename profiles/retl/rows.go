@@ -9,7 +9,7 @@ import (
 )
 
 // Rows yields each row of a query's present result set as a map of its own, from column to value, and closes the rows when the range
-// ends, however it does. They can be ranged over once, by one goroutine. It holds one row at a time.
+// ends, however it does. They can be ranged over once: a second range yields ErrSpent. It holds one row at a time.
 //
 // Values become what Segment expects of JSON, by the types that the driver reports:
 //
@@ -33,7 +33,7 @@ import (
 // An error ends the range, and is the last thing that it yields: it is a *ColumnError, or the driver's. Where the query's context has
 // ended it is the context's.
 func Rows(rows *sql.Rows) iter.Seq2[profiles.Record, error] {
-	return func(yield func(profiles.Record, error) bool) {
+	return Once(func(yield func(profiles.Record, error) bool) {
 		defer rows.Close()
 		cells, err := cellsOf(rows)
 		if err != nil {
@@ -63,7 +63,7 @@ func Rows(rows *sql.Rows) iter.Seq2[profiles.Record, error] {
 		if err := rows.Err(); err != nil {
 			yield(nil, err)
 		}
-	}
+	})
 }
 
 // A cell is where one column of each row is scanned to.

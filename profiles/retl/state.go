@@ -39,11 +39,11 @@ type Head struct {
 	Model       string `json:"model"`
 	Key         string `json:"key"`
 	Destination string `json:"destination"`
-	// Generation counts the syncs that were completed, resets and replays.
+	// Generation rises with each sync that was completed, and with each reset, past all versions of rows until then.
 	Generation int `json:"generation"`
-	// Columns are the model's, for the nulls of deleted rows.
-	Columns []string `json:"columns,omitempty"`
-	// Mappings are ids of mappings: the one at place i has bit i in Entry.Accepted and Entry.Seen.
+	// Replaying is the version that all rows have to reach, while a replay is under way.
+	Replaying int `json:"replaying,omitempty"`
+	// Mappings are names of mappings: the one at place i has bit i in the masks of entries.
 	Mappings []string `json:"mappings,omitempty"`
 	// Rows is how many rows the model had.
 	Rows int64 `json:"rows"`
@@ -51,41 +51,53 @@ type Head struct {
 	Synced time.Time `json:"synced,omitzero"`
 }
 
-// An Entry is one row, in the version that was last sent or tried.
+// An Entry is what is known of one row. Its masks have a bit for each mapping, see Head.Mappings; a state keeps them and looks at nothing
+// but the Key.
 type Entry struct {
+	// Key is the row's key: any bytes, MaxKeyBytes at most, and not none. It need not be UTF-8.
 	Key string
 	// Sum is a checksum of the row, zero where the row was deleted.
 	Sum [16]byte
-	// Version is greater for each version of the row: it is part of what messageIds are made of.
+	// Version counts what was found of the row: each new content has a greater one. It is part of what messageIds are made of.
 	Version int
-	// Accepted are the mappings that have taken this version, Seen those that have been sent some version and not the deletion of the
-	// row, New those to which this version is the first.
-	Accepted, Seen, New uint64
+	// Accepted are the mappings that have taken this version.
+	Accepted uint64
+	// Seen are the mappings that the row was sent to, in any version, and that would have to hear of its deletion.
+	Seen uint64
+	// New are the mappings that see the row for the first time with this version.
+	New uint64
+	// GivenUp are the mappings that have refused this version so often that it is not sent to them again.
+	GivenUp uint64
 	// Tries is how many syncs have failed to send this version for a reason of its own.
 	Tries int
 	// Found is when this version was first found.
 	Found time.Time
-	// Row is the row as JSON, for what changed; nil where rows are not kept.
+	// Row is the row as JSON; of a deleted row as it was last. Where rows are not kept it has the names of columns, all null.
 	Row []byte
 	// Gone says that the entry is to be forgotten.
 	Gone bool
 }
 
-// A Mark changes an entry.
+// A Mark replaces those fields of the entry under its key.
 type Mark struct {
-	Key            string
-	Accepted, Seen uint64
-	Tries          int
+	Key                     string
+	Accepted, Seen, GivenUp uint64
+	Tries                   int
+}
+
+// apply sets what the mark says.
+func (m *Mark) apply(e *Entry) {
+	e.Accepted, e.Seen, e.GivenUp, e.Tries = m.Accepted, m.Seen, m.GivenUp, m.Tries
 }
 
 // CompareKeys orders keys: whole numbers, such as -7, 0 and 120, by their value, before everything else, which is ordered by its bytes.
-// Numbers with a leading zero or plus, or with more than 18 digits, are not numbers here.
+// What has a leading zero or plus is not a number here.
 func CompareKeys(a, b string) int {
 	x, aIs := wholeNumber(a)
 	y, bIs := wholeNumber(b)
 	switch {
 	case aIs && bIs:
-		return cmp.Compare(x, y)
+		return compareNumbers(x, y)
 	case aIs:
 		return -1
 	case bIs:
@@ -94,21 +106,37 @@ func CompareKeys(a, b string) int {
 	return strings.Compare(a, b)
 }
 
-// wholeNumber returns the number that a key is, where it is written as strconv writes one and has at most 18 digits.
-func wholeNumber(key string) (n int64, ok bool) {
+// A wholeNum is a whole number as it is written, of any length.
+type wholeNum struct {
+	negative bool
+	digits   string
+}
+
+// wholeNumber returns the number that a key is, where it is written as strconv writes one.
+func wholeNumber(key string) (n wholeNum, ok bool) {
 	digits := strings.TrimPrefix(key, "-")
-	if digits == "" || len(digits) > 18 || digits[0] == '0' && key != "0" {
-		return 0, false
+	if digits == "" || digits[0] == '0' && key != "0" {
+		return n, false
 	}
 	for i := range len(digits) {
-		c := digits[i]
-		if c < '0' || c > '9' {
-			return 0, false
+		if digits[i] < '0' || digits[i] > '9' {
+			return n, false
 		}
-		n = n*10 + int64(c-'0')
 	}
-	if len(digits) < len(key) {
-		n = -n
+	return wholeNum{len(digits) < len(key), digits}, true
+}
+
+func compareNumbers(x, y wholeNum) int {
+	switch {
+	case x.negative && y.negative:
+		x, y = y, x
+	case x.negative:
+		return -1
+	case y.negative:
+		return 1
 	}
-	return n, true
+	if c := cmp.Compare(len(x.digits), len(y.digits)); c != 0 {
+		return c
+	}
+	return strings.Compare(x.digits, y.digits)
 }

@@ -132,7 +132,7 @@ func (p *promise) sync(s State, random *rand.Rand) error {
 				entries = append(entries, e)
 			}
 			if what%2 == 0 {
-				marks = append(marks, Mark{key, random.Uint64(), random.Uint64(), random.IntN(6)})
+				marks = append(marks, Mark{Key: key, Accepted: random.Uint64(), Seen: random.Uint64(), GivenUp: random.Uint64(), Tries: random.IntN(6)})
 			}
 		}
 		if err := p.send(s, entries); err != nil {
@@ -174,7 +174,7 @@ func (p *promise) mark(s State, marks []Mark) error {
 		for _, e := range p.keys[m.Key] {
 			if e != nil {
 				marked := *e
-				marked.Accepted, marked.Seen, marked.Tries = m.Accepted, m.Seen, m.Tries
+				m.apply(&marked)
 				p.may(m.Key, &marked)
 			}
 		}
@@ -183,7 +183,7 @@ func (p *promise) mark(s State, marks []Mark) error {
 }
 
 func (p *promise) commit(s State, random *rand.Rand) error {
-	head := Head{Model: "m", Generation: random.Int(), Columns: []string{"a"}}
+	head := Head{Model: "m", Generation: random.Int(), Mappings: []string{"a"}}
 	p.heads = append(p.heads, head)
 	if err := s.Commit(bg, head); err != nil {
 		return err
@@ -220,7 +220,7 @@ func randomKey(random *rand.Rand) string {
 }
 
 func randomEntry(key string, random *rand.Rand) Entry {
-	e := Entry{Key: key, Version: random.IntN(1000), Accepted: random.Uint64() >> random.IntN(64), Tries: random.IntN(3), New: random.Uint64() >> random.IntN(64)}
+	e := Entry{Key: key, Version: random.IntN(1000), Accepted: random.Uint64() >> random.IntN(64), Tries: random.IntN(3), New: random.Uint64() >> random.IntN(64), GivenUp: random.Uint64() >> random.IntN(64)}
 	e.Sum[random.IntN(16)] = byte(random.IntN(3))
 	e.Seen = e.Accepted
 	if random.IntN(2) == 0 {
@@ -436,7 +436,7 @@ func stateWith(t testing.TB, mem stateFiles, n int) *FileState {
 	if err := s.Sending(bg, entries); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Commit(bg, Head{Model: "m", Columns: []string{"id"}}); err != nil {
+	if err := s.Commit(bg, Head{Model: "m", Mappings: []string{"id"}}); err != nil {
 		t.Fatal(err)
 	}
 	return s
@@ -454,7 +454,7 @@ func TestStateFaults(t *testing.T) {
 				t.Fatal(err)
 			}
 			p := newPromise()
-			p.heads = []Head{{Model: "m", Columns: []string{"id"}}}
+			p.heads = []Head{{Model: "m", Mappings: []string{"id"}}}
 			entries, err := readState(s)
 			if err != nil {
 				t.Fatal(err)

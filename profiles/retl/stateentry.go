@@ -14,7 +14,7 @@ import (
 //	version   uvarint
 //	accepted  uvarint
 //	seen      uvarint  not sameSeen
-//	new       uvarint  hasNew
+//	new       uvarint  hasNew: and uvarint given up
 //	tries     uvarint  hasTries
 //	found     varint   hasFound: seconds since the one before in the frame, and uvarint nanoseconds
 //	row       uvarint  hasRow: its length, and its bytes
@@ -52,7 +52,7 @@ func (x *entryEncoder) add(e *Entry) {
 		x.buf = binary.AppendUvarint(x.buf, e.Seen)
 	}
 	if flags&hasNew != 0 {
-		x.buf = binary.AppendUvarint(x.buf, e.New)
+		x.buf = binary.AppendUvarint(binary.AppendUvarint(x.buf, e.New), e.GivenUp)
 	}
 	if flags&hasTries != 0 {
 		x.buf = binary.AppendUvarint(x.buf, uint64(e.Tries))
@@ -85,7 +85,7 @@ func (x *entryEncoder) flags(e *Entry) byte {
 	if e.Seen == e.Accepted {
 		flags |= sameSeen
 	}
-	if e.New != 0 {
+	if e.New|e.GivenUp != 0 {
 		flags |= hasNew
 	}
 	if e.Tries != 0 {
@@ -146,7 +146,7 @@ func (d *decoder) entry(e *Entry) bool {
 		e.Seen = d.uvarint()
 	}
 	if flags&hasNew != 0 {
-		e.New = d.uvarint()
+		e.New, e.GivenUp = d.uvarint(), d.uvarint()
 	}
 	if flags&hasTries != 0 {
 		e.Tries = d.number()
@@ -168,14 +168,14 @@ func (d *decoder) mark(m *Mark) bool {
 	if len(d.left) == 0 {
 		return false
 	}
-	*m = Mark{Key: d.nextKey(), Accepted: d.uvarint(), Seen: d.uvarint(), Tries: d.number()}
+	*m = Mark{Key: d.nextKey(), Accepted: d.uvarint(), Seen: d.uvarint(), GivenUp: d.uvarint(), Tries: d.number()}
 	return !d.bad
 }
 
 func appendMark(dst []byte, before string, m *Mark) []byte {
 	dst = appendKey(dst, before, m.Key)
 	dst = binary.AppendUvarint(dst, m.Accepted)
-	dst = binary.AppendUvarint(dst, m.Seen)
+	dst = binary.AppendUvarint(binary.AppendUvarint(dst, m.Seen), m.GivenUp)
 	return binary.AppendUvarint(dst, uint64(m.Tries))
 }
 

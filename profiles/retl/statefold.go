@@ -148,7 +148,7 @@ func (m *merge) mark(e *Entry) error {
 			return nil
 		}
 		if order == 0 {
-			e.Accepted, e.Seen, e.Tries = m.marks.now.Accepted, m.marks.now.Seen, m.marks.now.Tries
+			m.marks.now.apply(e)
 		}
 		if err := m.marks.next(); err != nil {
 			return err

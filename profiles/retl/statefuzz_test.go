@@ -22,7 +22,7 @@ func FuzzEntryDecoder(f *testing.F) {
 		}
 		f.Add(bytes.Clone(x.buf))
 	}
-	f.Add(appendMark(appendMark(nil, "", &Mark{"key1", 1, 2, 3}), "key1", &Mark{"key2", 1 << 63, 0, 0}))
+	f.Add(appendMark(appendMark(nil, "", &Mark{Key: "key1", Accepted: 1, Seen: 2, GivenUp: 7, Tries: 3}), "key1", &Mark{Key: "key2", Accepted: 1 << 63}))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var d decoder
 		var x entryEncoder

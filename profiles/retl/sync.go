@@ -34,23 +34,29 @@ type Sync struct {
 	// write keys of mappings, or of the client, count as mappings that were sent nothing.
 	State State
 
-	// Limit is how many rows that have changed are sent at most, 0 for all. The rest waits for the next sync.
+	// Limit is how many rows that have changed are sent at most, those with the lowest keys first, 0 for all. The rest waits for the next
+	// sync.
 	Limit int
 	// AllowEmpty lets a model that returns no rows delete all rows of the last sync. Without it that is ErrEmptyModel.
 	AllowEmpty bool
-	// Replay sends all rows again, changed or not, under new messageIds.
+	// Replay sends all rows again, changed or not, as new ones and under new messageIds. A replay that has not come to its end, because of
+	// Limit or for any other reason, is gone on with by the next sync, whatever that one's Replay says; when it has, Replay begins another.
+	// (Client.Replay is for dead letters.)
 	Replay bool
-	// MaxFailureRate ends the sync with a *FailureRateError when more than this share of its rows, from 0 to 1, has failed, counted from
-	// the hundredth row on. 0 is no limit.
+	// RetryGivenUp tries rows again that were given up: see MaxTries.
+	RetryGivenUp bool
+	// MaxFailureRate ends the sync with a *FailureRateError when more than this share, from 0 to 1, has failed of the rows that were sent or
+	// could not be, counted from the hundredth on. Unchanged rows do not count. 0 is no limit.
 	MaxFailureRate float64
-	// MaxTries is how many syncs try a row that fails for a reason of its own, before it is left alone until it changes. Defaults to
-	// DefaultMaxTries. A row that could not be delivered is tried for ever.
+	// MaxTries is how many syncs try a row that fails for a reason of its own, before it is given up: left alone until it changes, or until a
+	// sync with RetryGivenUp or Replay. Reports count the rows that are left alone. Defaults to DefaultMaxTries. A row that could not be
+	// delivered is tried for ever.
 	MaxTries int
 	// Samples is how many samples the report has of each reason for which rows failed; negative is none. Defaults to DefaultSamples. A
 	// sample holds the row's key and message: personal data.
 	Samples int
-	// HashOnly keeps nothing of rows in the state but checksums: it is smaller and holds no personal data but the keys. DryRun can then
-	// not tell what a column was before.
+	// HashOnly keeps nothing of rows in the state but checksums and the names of columns: it holds no personal data but the keys. DryRun can
+	// then not tell what a column was before.
 	HashOnly bool
 	// SortBytes is about how much memory the sorting of a model that is not Ordered takes. Defaults to DefaultSortBytes.
 	SortBytes int
@@ -116,7 +122,7 @@ func (s *Sync) check() error {
 	if s.State == nil {
 		problems = append(problems, errors.New("the field State is required"))
 	}
-	if s.MaxFailureRate < 0 || s.MaxFailureRate > 1 {
+	if !(s.MaxFailureRate >= 0 && s.MaxFailureRate <= 1) {
 		problems = append(problems, errors.New("the field MaxFailureRate must be from 0 to 1"))
 	}
 	if s.Limit < 0 {
@@ -125,7 +131,36 @@ func (s *Sync) check() error {
 	if len(problems) > 0 {
 		return &ConfigError{problems}
 	}
-	return s.Client.Check(s.dest())
+	if err := s.Client.Check(s.dest()); err != nil {
+		return err
+	}
+	if problems = s.checkMappings(); len(problems) > 0 {
+		return &ConfigError{problems}
+	}
+	return nil
+}
+
+// checkMappings lists what would have rows taken for sent that nobody was sent.
+func (s *Sync) checkMappings() (problems []error) {
+	if !s.Destination.Enabled() {
+		problems = append(problems, errors.New("the destination is switched off"))
+	}
+	active := 0
+	for _, m := range s.Destination.Mappings() {
+		if !s.takes(m) {
+			continue
+		}
+		if !m.HasID() {
+			problems = append(problems, fmt.Errorf("the mapping at place %q has no id: without one it would be taken for another when the file changes", m.ID()))
+		}
+		if m.Enabled() {
+			active++
+		}
+	}
+	if active == 0 {
+		problems = append(problems, errors.New("no mapping that is switched on takes the model's rows"))
+	}
+	return problems
 }
 
 // dest is the destination for the model's rows.
@@ -154,22 +189,34 @@ func (s *Sync) bind(head Head) (Head, mappingBits, error) {
 		}
 	}
 	head.Model, head.Key, head.Destination = s.Model.Name, s.Model.Key, s.Destination.Name()
+	if s.Replay && head.Replaying == 0 {
+		head.Replaying = past(head)
+	}
 	bits := mappingBits{names: slices.Clone(head.Mappings), bits: make(map[string]uint64)}
 	for _, m := range s.Destination.Mappings() {
-		if !m.Enabled() || m.ModelID() != "" && m.ModelID() != s.Model.ID {
+		if !s.takes(m) {
 			continue
 		}
 		space := m.Space()
 		if space.IsZero() {
 			space = s.Client.Config().WriteKey
 		}
-		if err := bits.add(m.ID(), m.ID()+" "+messageid.Hash("space", space.Reveal())); err != nil {
+		if err := bits.add(m.ID(), m.ID()+" "+messageid.Hash("space", space.Reveal()), m.Enabled()); err != nil {
 			return head, bits, err
 		}
 	}
 	head.Mappings = bits.names
 	return head, bits, nil
 }
+
+// takes tells whether a mapping takes the model's rows, or would if it were switched on.
+func (s *Sync) takes(m *profiles.Mapping) bool { return m.ModelID() == "" || m.ModelID() == s.Model.ID }
+
+// past is a version that no row has had: their versions grow by one a sync at most, which are not that frequent.
+func past(head Head) int { return max(head.Generation+1, int(time.Now().Unix())) }
+
+// emptied is the head of a state that forgets its rows, and keeps what makes messageIds new.
+func emptied(head Head) Head { return Head{Generation: past(head)} }
 
 // Reset forgets what was sent: the next sync takes every row for a new one, and sends it under a new messageId. Rows that were deleted
 // since the last sync are not sent as deleted any more. It changes nothing where it fails, with an error of the State.
@@ -179,7 +226,7 @@ func (s Sync) Reset(ctx context.Context) error {
 	}
 	head, err := s.State.Head(ctx)
 	if err == nil {
-		err = s.State.Reset(ctx, Head{Generation: head.Generation + 1})
+		err = s.State.Reset(ctx, emptied(head))
 	}
 	if err != nil {
 		return fmt.Errorf("retl: resetting the state: %w", err)
@@ -190,8 +237,8 @@ func (s Sync) Reset(ctx context.Context) error {
 // differ makes what compares the model to the state.
 func (s *Sync) differ(head Head, bits mappingBits) *differ {
 	d := &differ{
-		model: &s.Model, state: s.State, head: head, active: bits.all(), replay: s.Replay, empty: s.AllowEmpty,
-		dir: s.TempDir, memory: s.SortBytes, found: time.Now().UTC().Truncate(time.Microsecond),
+		model: &s.Model, state: s.State, head: head, active: bits.active, idle: bits.idle, names: s.HashOnly, empty: s.AllowEmpty,
+		retry: s.RetryGivenUp, dir: s.TempDir, memory: s.SortBytes, found: time.Now().UTC().Truncate(time.Microsecond),
 	}
 	if d.memory <= 0 {
 		d.memory = DefaultSortBytes
@@ -199,8 +246,38 @@ func (s *Sync) differ(head Head, bits mappingBits) *differ {
 	return d
 }
 
+// A mappingBits gives mappings their bits in a state's entries.
+type mappingBits struct {
+	names        []string // all that the state knows
+	bits         map[string]uint64
+	ids          [64]string
+	active, idle uint64 // those that are switched on, and off
+}
+
+// errTooManyMappings: a state has a bit for each mapping that it ever had.
+var errTooManyMappings = errors.New("retl: the state has known more than 64 mappings over time, those of other write keys included: Reset it")
+
+// add gives a mapping its bit. Its name in the state says for which Profile Space it is: another one has been sent nothing.
+func (b *mappingBits) add(id, name string, on bool) error {
+	i := slices.Index(b.names, name)
+	if i < 0 {
+		i = len(b.names)
+		if i == len(b.ids) {
+			return errTooManyMappings
+		}
+		b.names = append(b.names, name)
+	}
+	b.bits[id], b.ids[i] = 1<<i, id
+	if on {
+		b.active |= 1 << i
+	} else {
+		b.idle |= 1 << i
+	}
+	return nil
+}
+
 // record is a row as a mapping sees it. columns becomes part of it.
-func record(e event, found time.Time, key string, columns profiles.Record) profiles.Record {
+func record(e Event, found time.Time, key string, columns profiles.Record) profiles.Record {
 	columns[segmentID] = key
 	return profiles.Record{"type": "track", "event": string(e), "timestamp": found.Format(time.RFC3339Nano), "properties": map[string]any(columns)}
 }

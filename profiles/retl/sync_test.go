@@ -184,10 +184,13 @@ func TestSyncResetAndReplay(t *testing.T) {
 	w.sent()
 	s := w.sync()
 	s.Replay = true
-	if r := w.run(s); r.Updated != 3 {
+	if r := w.run(s); r.Added != 3 {
 		t.Errorf("a replay: %+v", r)
 	}
-	same(t, "a replay", w.sent(), []string{"1 updated u1@example.com", "2 updated u2@example.com", "3 updated u3@example.com"})
+	same(t, "a replay", w.sent(), []string{"1 new u1@example.com", "2 new u2@example.com", "3 new u3@example.com"})
+	if r := w.run(w.sync()); r.Unchanged != 3 {
+		t.Errorf("after the replay: %+v", r)
+	}
 	if err := w.sync().Reset(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -317,26 +320,33 @@ func TestDryRunShowsChangesAndMovesNothing(t *testing.T) {
 	w.rows[0] = profiles.Record{"id": int64(1), "email": "new@example.com", "plan": "pro"}
 	w.rows[3] = profiles.Record{"id": int64(5), "email": "u5@example.com"}
 	var got []string
+	ids := map[string]bool{}
 	for range 2 { // the second run shows the same
 		got = nil
 		for c, err := range w.sync().DryRun(t.Context()) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got = append(got, fmt.Sprint(c.Event, " ", c.Key, " ", c.Columns(), " ", c.Mappings))
-			if p := w.client.Preview(w.dest, c.Record, 0); len(p.Messages) != 1 || p.Messages[0].Err != nil {
-				t.Errorf("row %s previews as %+v", c.Key, p)
+			if len(c.Messages) != 1 || c.Messages[0].Err != nil {
+				t.Fatalf("row %s gives %+v", c.Key, c.Messages)
 			}
+			ids[c.Messages[0].MessageID] = true
+			got = append(got, fmt.Sprint(c.Event, " ", c.Key, " ", c.Columns(), " ", c.Messages[0].Mapping.ID()))
 		}
 	}
 	same(t, "the dry run", got, []string{
-		"updated 1 [{email u1@example.com new@example.com} {plan <nil> pro}] [people gone]",
-		"deleted 4 [{email u4@example.com <nil>} {id 4 <nil>}] [people gone]",
-		"new 5 [{email <nil> u5@example.com} {id <nil> 5}] [people gone]",
+		"updated 1 [{email u1@example.com new@example.com} {plan <nil> pro}] people",
+		"deleted 4 [{email u4@example.com <nil>} {id 4 <nil>}] gone",
+		"new 5 [{email <nil> u5@example.com} {id <nil> 5}] people",
 	})
 	same(t, "what was sent", w.sent(), nil)
 	if r := w.run(w.sync()); r.Added != 1 || r.Updated != 1 || r.Deleted != 1 {
 		t.Errorf("the sync after it: %+v", r)
+	}
+	for _, e := range w.server.Events() {
+		if !ids[e.MessageID] {
+			t.Errorf("the message of %s has another id than the dry run said", e.UserID)
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"iter"
 
 	"github.com/segmentprofiles/segmentprofiles-go/profiles"
+	"github.com/segmentprofiles/segmentprofiles-go/profiles/retl"
 )
 
 const hubSpot = "HubSpot"
@@ -26,8 +27,10 @@ const hubSpot = "HubSpot"
 // *IncompleteError where the last page has a next one; or r's error, wrapped.
 //
 // It holds one element at a time, and what a page has beside its elements; it reads ahead in r by a few kilobytes. The range can
-// be had once, by one goroutine; nothing closes r. The maps are the caller's.
-func ReadHubSpot(r io.Reader) iter.Seq2[profiles.Record, error] { return hubSpotFormat.read(r) }
+// be had once, and yields retl.ErrSpent then; nothing closes r. The maps are the caller's.
+func ReadHubSpot(r io.Reader) iter.Seq2[profiles.Record, error] {
+	return retl.Once(hubSpotFormat.read(r))
+}
 
 var hubSpotFormat = &format{
 	service: hubSpot,

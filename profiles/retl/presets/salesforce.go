@@ -6,6 +6,7 @@ import (
 	"iter"
 
 	"github.com/segmentprofiles/segmentprofiles-go/profiles"
+	"github.com/segmentprofiles/segmentprofiles-go/profiles/retl"
 )
 
 const salesforce = "Salesforce"
@@ -26,8 +27,10 @@ const salesforce = "Salesforce"
 // errors; an *IncompleteError where the last page is not done; or r's error, wrapped.
 //
 // It holds one element at a time, and what a page has beside its records; it reads ahead in r by a few kilobytes. The range can
-// be had once, by one goroutine; nothing closes r. The maps are the caller's.
-func ReadSalesforce(r io.Reader) iter.Seq2[profiles.Record, error] { return salesforceFormat.read(r) }
+// be had once, and yields retl.ErrSpent then; nothing closes r. The maps are the caller's.
+func ReadSalesforce(r io.Reader) iter.Seq2[profiles.Record, error] {
+	return retl.Once(salesforceFormat.read(r))
+}
 
 var salesforceFormat = &format{
 	service: salesforce,
