@@ -214,7 +214,7 @@ func (d *differ) known(row *tableRow) error {
 		}
 		c.fresh = c.pending &^ e.Seen
 		c.again = e.Tries > 0 || c.fresh != c.pending
-		if c.fresh != 0 { // a mapping that has come later has all of its tries
+		if c.fresh&^e.New != 0 { // a mapping that has come later has all of its tries
 			c.entry.Tries = 0
 		}
 		c.entry.New |= c.fresh

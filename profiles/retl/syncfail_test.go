@@ -179,7 +179,10 @@ func (s *badState) Sending(ctx context.Context, e []retl.Entry) error {
 }
 
 func (s *badState) Sent(ctx context.Context, m []retl.Mark) error {
-	return errors.Join(s.fail("Sent"), s.MemoryState.Sent(ctx, m))
+	if err := s.fail("Sent"); err != nil {
+		return err
+	}
+	return s.MemoryState.Sent(ctx, m)
 }
 
 func (s *badState) Commit(ctx context.Context, h retl.Head) error {
