@@ -116,7 +116,7 @@ func TestModel(t *testing.T) {
 	w.exec(`UPDATE people SET email = 'new@example.com' WHERE id = 17; DELETE FROM people WHERE id = 30`)
 	runSync(t, w.args()...).require(t, 0, "0 added, 1 updated, 1 deleted, 57 unchanged")
 	w.requireSent("17 updated new@example.com", "30 deleted")
-	runSync(t, w.args("-resend")...).require(t, 0, "58 updated")
+	runSync(t, w.args("-resend")...).require(t, 0, "58 added")
 	if got := w.sent(); len(got) != 58 {
 		t.Errorf("sent again: %q", got)
 	}

@@ -7,11 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
-	"github.com/segmentprofiles/segmentprofiles-go/profiles"
 	"github.com/segmentprofiles/segmentprofiles-go/profiles/retl"
 )
 
@@ -20,9 +18,7 @@ const maxShown = 100
 
 // preview prints what deliver would send. Its error is why it cannot, or cannot be printed.
 func (j *modelJob) preview(ctx context.Context, stdout io.Writer) error {
-	m := j.options.model
-	dest := j.dest.For(profiles.Input{Name: m.name, Model: m.id})
-	events := make(map[string]int)
+	events := make(map[retl.Event]int)
 	changes, again, unfit := 0, 0, 0
 	for c, err := range j.sync.DryRun(ctx) {
 		if errors.Is(err, context.Canceled) {
@@ -34,13 +30,8 @@ func (j *modelJob) preview(ctx context.Context, stdout io.Writer) error {
 			j.screen.done()
 			return advised(err)
 		}
-		var messages []profiles.MessagePreview
-		if c.Err == nil {
-			messages = j.client.Preview(dest, c.Record, changes).Messages
-			messages = slices.DeleteFunc(messages, func(m profiles.MessagePreview) bool { return !slices.Contains(c.Mappings, m.Mapping.ID()) })
-		}
 		var b bytes.Buffer
-		fit := writeChange(&b, c, messages)
+		fit := writeChange(&b, c)
 		if _, err := stdout.Write(b.Bytes()); err != nil {
 			return fmt.Errorf("standard output: %w", err)
 		}
@@ -58,7 +49,7 @@ func (j *modelJob) preview(ctx context.Context, stdout io.Writer) error {
 	}
 	j.screen.done()
 	j.unfit = j.unfit || unfit > 0
-	text := fmt.Sprintf("%d rows would be sent: %d new, %d updated, %d deleted", changes, events["new"], events["updated"], events["deleted"])
+	text := fmt.Sprintf("%d rows would be sent: %d new, %d updated, %d deleted", changes, events[retl.EventNew], events[retl.EventUpdated], events[retl.EventDeleted])
 	if again > 0 {
 		text += fmt.Sprintf("; %d of them again", again)
 	}
@@ -71,7 +62,7 @@ func (j *modelJob) preview(ctx context.Context, stdout io.Writer) error {
 
 // writeChange shows a row that would be sent, what each column was and is, and the mappings that would send it. It tells whether all of
 // them could.
-func writeChange(b *bytes.Buffer, c retl.Change, messages []profiles.MessagePreview) (fit bool) {
+func writeChange(b *bytes.Buffer, c retl.Change) (fit bool) {
 	if c.Err != nil {
 		fmt.Fprintf(b, "%s cannot be sent: %v\n", orNoKey(c.Key), c.Err)
 		return false
@@ -91,7 +82,7 @@ func writeChange(b *bytes.Buffer, c retl.Change, messages []profiles.MessagePrev
 	}
 	var sent []string
 	fit = true
-	for _, m := range messages {
+	for _, m := range c.Messages {
 		if m.Err == nil {
 			sent = append(sent, m.Mapping.ID())
 			continue

@@ -74,9 +74,6 @@ func parseModel(o *options, values map[string]*value, problem func(name, reason 
 	if m.resend && m.reset {
 		problem("resend", "must not be given beside -reset, which has all rows sent as well")
 	}
-	if m.resend && m.limit > 0 {
-		problem("resend", "must not be given beside -limit: the next run would not send the rest")
-	}
 	if text("ignore") != "" {
 		m.ignore = strings.Split(text("ignore"), ",")
 	}

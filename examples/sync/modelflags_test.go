@@ -30,7 +30,6 @@ func TestModelFlags(t *testing.T) {
 		{"a limit below nothing", model("-limit", "-1"), "-limit: must be a whole number"},
 		{"a rate above 1", model("-max-failure-rate", "2"), "-max-failure-rate: must be from 0 to 1"},
 		{"a reset that resends", model("-reset", "-resend"), "-resend: must not be given beside -reset"},
-		{"a limit that resends", model("-limit", "1", "-resend"), "-resend: must not be given beside -limit"},
 		{"a value for -reset", model("-reset=" + secretKey), "-reset: takes no value"},
 		{"a report of a dry run", model("-dry-run", "-report", newFile(t, "r")), "-report: must not be given beside -dry-run"},
 		{"a preflight that resets", model("-preflight", "-reset"), "-reset: must not be given beside -preflight"},

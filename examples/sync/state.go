@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/segmentprofiles/segmentprofiles-go/profiles/retl"
 )

@@ -38,7 +38,7 @@ A model, which is rows with a key, of which a sync sends those that are new, hav
   -ignore LIST        columns whose changes do not count: a,b
   -ordered            the rows come in the order of the key, whole numbers by value, text by its bytes: they need not be sorted here
   -limit N            send N rows at most; the next run sends the rest
-  -resend             send all rows, changed or not
+  -resend             send all rows, changed or not, as new ones
   -reset              forget the state first: all rows are new again
   -allow-empty        a model without rows is meant so: everything is sent as deleted
   -preflight          look for what would keep a sync from changing what it should, and say it; send nothing
