@@ -43,7 +43,7 @@ func TestSyncsThroughEverything(t *testing.T) {
 		})
 	}
 	for _, what := range []string{
-		"died", "died before marks were kept", "context ended", "limit", "replay", "unreadable", "taken, no answer", "refused", "down", "row given back its value", "second mapping", "empty",
+		"died", "died before marks were kept", "context ended", "limit", "replay", "unreadable", "taken, no answer", "refused", "down", "row given back its value", "second mapping", "mapping off", "empty",
 	} {
 		if seen[what] == 0 && *lives >= 60 {
 			t.Errorf("%q has never happened", what)
@@ -94,6 +94,12 @@ func (s *segment) rest() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.calm = true
+}
+
+func (s *segment) resting() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.calm
 }
 
 func (s *segment) take(b *transport.Batch) {
@@ -244,6 +250,10 @@ func (w *life) runIn(ctx context.Context, state retl.State, change func(*retl.Sy
 	}
 	defer client.Close()
 	mappings := firstMapping
+	if !w.server.resting() && w.rng.IntN(8) == 0 {
+		mappings = strings.Replace(mappings, `"id": "gone"`, `"enabled": false, "id": "gone"`, 1)
+		w.seen["mapping off"]++
+	}
 	if w.second {
 		mappings += secondMapping
 	}
