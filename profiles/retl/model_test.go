@@ -251,7 +251,7 @@ func (w *life) runIn(ctx context.Context, state retl.State, change func(*retl.Sy
 	defer client.Close()
 	mappings := firstMapping
 	if !w.server.resting() && w.rng.IntN(8) == 0 {
-		mappings = strings.Replace(mappings, `"id": "gone"`, `"enabled": false, "id": "gone"`, 1)
+		mappings = strings.Replace(mappings, `"id": "email"`, `"enabled": false, "id": "email"`, 1)
 		w.seen["mapping off"]++
 	}
 	if w.second {

@@ -23,6 +23,9 @@ const (
 // A Sync sends what has changed in a model since the last sync of the same State. A value may be run again, one run at a time for each
 // State.
 //
+// A mapping that is edited under the same id is not run again for rows that have not changed: set Replay once. One with a new id is sent every
+// row. One that was switched off for a while is sent what has changed meanwhile, but for rows that came and went in that time.
+//
 // The state moves only past what was accepted, mapping by mapping. A row that failed, or could not be delivered, is sent again by the next
 // sync, in the version that it has then. When the process dies, the next sync finds what was accepted and sends the rest: rows that
 // were on their way go again under the same messageIds, and Segment drops those that it has.
