@@ -42,8 +42,20 @@ func LoadDestination(file string) (*Destination, error) {
 //	{"id": ..., "name": ..., "action": "sendIdentify" | "sendGroup" | "sendTrack" | "sendSubscription",
 //	 "model": ..., "trigger": ..., "enabled": true, "fields": {...}}
 //
-// fields are those of the action, as actions.Fields lists them, and engage_space, the write key of the Profile Space; their values are
-// directives and plain values, as package mapping describes them.
+// fields are those of the action, and engage_space, the write key of the Profile Space; their values are directives and plain values, as
+// package mapping describes them. Those that all actions have are
+//
+//	user_id, anonymous_id, traits (of sendTrack: properties), timestamp, message_id, consent
+//
+// and besides
+//
+//	sendIdentify      group_id
+//	sendGroup         group_id, which is required
+//	sendTrack         event_name, which is required, and group_id
+//	sendSubscription  email, email_subscription_status, subscription_groups, phone, sms_subscription_status, whatsapp_subscription_status,
+//	                  android_push_token, android_push_subscription_status, ios_push_token, ios_push_subscription_status
+//
+// actions.Fields has their types and labels.
 //
 // Instead of mappings there may be subscriptions, as Segment's Public API gives them: id, name, actionSlug (or actionId), modelId,
 // trigger, enabled and settings, and whatever else it adds. An answer of the Public API is taken as it is: its data member holds

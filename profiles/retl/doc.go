@@ -7,7 +7,7 @@
 //
 //	state, err := retl.OpenState("customers.state")
 //	s := retl.Sync{Client: client, Destination: dest, State: state, Model: retl.Model{
-//		Name: "customers", Key: "id", Records: retl.Query(ctx, db, "SELECT * FROM customers"),
+//		Name: "customers", Key: "id", Records: retl.Query(ctx, db, "SELECT id, email, plan FROM customers"),
 //	}}
 //	report, err := s.Run(ctx)
 //

@@ -21,7 +21,7 @@ const (
 	MaxColumnBytes = 128 << 10
 	// MaxSyncRecords is how many records one sync may extract.
 	MaxSyncRecords = 150_000_000
-	// MinSyncInterval is the least time from one sync of a model to the next.
+	// MinSyncInterval is the least time from one sync of a model to the next at Segment. It is not enforced here.
 	MinSyncInterval = 15 * time.Minute
 )
 

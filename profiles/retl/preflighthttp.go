@@ -143,7 +143,7 @@ func (f *preflight) answered(resp *http.Response, body []byte) (verdict Verdict,
 		if f.client.OAuth != nil || f.anyKey().IsZero() {
 			return VerdictOK, fmt.Sprintf("answers, and wants credentials (%d); the client's token was not tried", status), ""
 		}
-		return VerdictProblem, fmt.Sprintf("does not accept the write key (%d)", status), "Take the write key of the Profile Space's source, in the workspace of this region. A workspace that enforces OAuth needs Config.OAuth."
+		return VerdictProblem, fmt.Sprintf("does not accept the write key (%d)", status), "Take the write key of the Profile Space's source, in the workspace of this region. A workspace that enforces OAuth needs Config.OAuth. Where the key is known to be right, what answers here may not be the Tracking API: see to the endpoint."
 	case status == http.StatusProxyAuthRequired:
 		return VerdictProblem, "is not what answers, but a proxy that wants credentials (407)", "Give the proxy's user name and password with its address, or an HTTPClient that has them."
 	case status == http.StatusNotFound, status == http.StatusMethodNotAllowed:

@@ -27,14 +27,14 @@ func TestREADMEScheduledSync(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	syncs := 0
-	schedule := func(ctx context.Context, db *sql.DB, key profiles.WriteKey) error {
+	schedule := func(ctx context.Context, db *sql.DB, key string) error {
 		dest, err := profiles.LoadDestination("customers.json")
 		if err != nil {
 			return err
 		}
 		client, err := profiles.New(profiles.Config{
 			Region:   dest.Region(),
-			WriteKey: key,
+			WriteKey: profiles.NewWriteKey(key),
 			Endpoint: server.URL(), // test only
 		})
 		if err != nil {
@@ -59,7 +59,7 @@ func TestREADMEScheduledSync(t *testing.T) {
 	}
 	db := retl.Shop()
 	defer db.Close()
-	if err := schedule(ctx, db, profiles.NewWriteKey("key")); !errors.Is(err, context.Canceled) || syncs != 1 {
+	if err := schedule(ctx, db, "key"); !errors.Is(err, context.Canceled) || syncs != 1 {
 		t.Errorf("%d syncs, %v", syncs, err)
 	}
 	if p := server.Profile("1"); p.Traits["email"] != "ada@example.com" {

@@ -22,11 +22,12 @@ type State interface {
 	Entries(ctx context.Context) iter.Seq2[Entry, error]
 	// Sending is told of rows that are about to be sent, and of entries that are no longer needed (Entry.Gone). When it has returned nil
 	// they replace what was there under their keys, for good: the rows are sent then. Within a sync keys come in the order of CompareKeys,
-	// each once. The entries and what they point to belong to the caller again afterwards.
+	// each once: where a key is empty, or is not after the one before, also over several calls, it is an error, and nothing of the call is kept.
+	// The entries and what they point to belong to the caller again afterwards.
 	Sending(ctx context.Context, entries []Entry) error
 	// Sent is told what became of rows that Sending was told of, or that were there, once for each row, in the order of CompareKeys: the
-	// mark takes the place of the entry's fields of the same names. A mark without an entry is passed over. Where marks are lost the rows
-	// are sent again, under the same messageIds.
+	// mark takes the place of the entry's fields of the same names. A mark without an entry is passed over; keys are refused as by Sending.
+	// Where marks are lost the rows are sent again, under the same messageIds.
 	Sent(ctx context.Context, marks []Mark) error
 	// Commit ends a sync: when it has returned nil, everything that the state was told stays.
 	Commit(ctx context.Context, head Head) error
