@@ -21,6 +21,7 @@ import (
 // share values with it, which are not to be written to as long as the action is used.
 func FromFields(kind Kind, fields map[string]any) (Action, error) {
 	r := reader{fields: fields}
+	r.list()
 	var a Action
 	switch kind {
 	case KindIdentify:
@@ -108,7 +109,38 @@ func SpaceFromFields(fields map[string]any) (string, error) {
 // reader turns mapped values into typed ones and keeps the problems that it meets. A field with a problem is its zero value.
 type reader struct {
 	fields   map[string]any
+	few      [10]givenField // all of fields, where there are not more: to look through these is faster than to look them up
+	count    int
 	problems []FieldError
+}
+
+type givenField struct {
+	name  string
+	value any
+}
+
+// list makes the list of fields where there is room for it.
+func (r *reader) list() {
+	if len(r.fields) > len(r.few) {
+		return
+	}
+	for name, v := range r.fields {
+		r.few[r.count] = givenField{name, v}
+		r.count++
+	}
+}
+
+// get returns a field, nil where there is none.
+func (r *reader) get(name string) any {
+	if r.count == 0 {
+		return r.fields[name]
+	}
+	for i := range r.count {
+		if r.few[i].name == name {
+			return r.few[i].value
+		}
+	}
+	return nil
 }
 
 func (r *reader) add(name string, rule Rule) { r.problems = append(r.problems, problem(name, rule)) }
@@ -169,7 +201,7 @@ func contactOf(status string) string {
 
 // text reads a string.
 func (r *reader) text(name string) string {
-	v := r.fields[name]
+	v := r.get(name)
 	if s, ok := v.(string); ok {
 		return s
 	}
@@ -204,7 +236,7 @@ func scalarText(v any) (string, bool) {
 
 // object reads an object.
 func (r *reader) object(name string) map[string]any {
-	v := r.fields[name]
+	v := r.get(name)
 	if members, ok := v.(map[string]any); ok {
 		return members
 	}
@@ -233,7 +265,7 @@ func (r *reader) consent() Consent {
 // timestamp reads a timestamp. An array of one number is that number, also where the number is a text, but an array of one
 // date is none: that is how Segment reads fields that take texts and numbers.
 func (r *reader) timestamp() time.Time {
-	v := r.fields[fieldTimestamp]
+	v := r.get(fieldTimestamp)
 	t, ok := v.(time.Time)
 	if !ok {
 		v = jsvalue.Of(v)
@@ -276,7 +308,7 @@ func (r *reader) timestamp() time.Time {
 // status reads a status. An array of one is read as one value where that is a number or a boolean, but not where it is a
 // word: that is how Segment reads fields that allow null.
 func (r *reader) status(name string) SubscriptionStatus {
-	v := jsvalue.Of(r.fields[name])
+	v := jsvalue.Of(r.get(name))
 	if items, ok := v.([]any); ok && len(items) == 1 {
 		if item := jsvalue.Of(items[0]); item == "" {
 			v = nil

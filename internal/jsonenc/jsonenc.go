@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/segmentprofiles/segmentprofiles-go/internal/jsvalue"
@@ -159,19 +160,37 @@ func (e *encoder) object(dst []byte, m map[string]any, depth int) ([]byte, error
 		}
 		return closeWith(dst, '}'), nil
 	}
-	var room [24]string // most objects' names fit, and then sorting costs no allocation
-	names := room[:0]
-	for name := range m {
-		names = append(names, name)
+	var room [24]namedValue // most objects fit, and then sorting costs no allocation
+	members := room[:0]
+	for name, v := range m {
+		members = append(members, namedValue{name, v})
 	}
-	slices.Sort(names)
+	sortByName(members)
 	var err error
-	for _, name := range names {
-		if dst, err = e.member(dst, name, m[name], depth); err != nil {
+	for i := range members {
+		if dst, err = e.member(dst, members[i].name, members[i].value, depth); err != nil {
 			return dst, err
 		}
 	}
 	return closeWith(dst, '}'), nil
+}
+
+// A namedValue is a member of an object on its way to being sorted: looking each value up again would cost more than carrying it.
+type namedValue struct {
+	name  string
+	value any
+}
+
+func sortByName(members []namedValue) {
+	if len(members) > 12 {
+		slices.SortFunc(members, func(a, b namedValue) int { return strings.Compare(a.name, b.name) })
+		return
+	}
+	for i := 1; i < len(members); i++ {
+		for j := i; j > 0 && members[j].name < members[j-1].name; j-- {
+			members[j], members[j-1] = members[j-1], members[j]
+		}
+	}
 }
 
 // member appends a member of an object with a comma behind it, or nothing if v is undefined.

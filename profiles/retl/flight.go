@@ -85,7 +85,7 @@ type rowState struct {
 //   - ctx's, an error of the model's source or an *OrderError, ErrEmptyModel, a *FailureRateError, an *UndeliveredError, an error of the
 //     client or of the state: the sync has ended early, what was accepted until then is kept, and the next sync goes on from there.
 //
-// Rows that failed are no error: the report has them, and Status is PartiallySuccessful.
+// Rows that failed are no error: the report has them, and Status is PartiallySuccessful, or Failed where all of them did.
 //
 // When ctx ends, what is queued is canceled, and Run returns when what is on the wire has its answer, after Config.AttemptTimeout at most.
 func (s Sync) Run(ctx context.Context) (Report, error) {
@@ -134,13 +134,13 @@ func (f *flight) run(ctx context.Context) error {
 	source := func(yield func(profiles.Record, error) bool) {
 		f.yield = yield
 		err := f.diff.run(reading)
-		if err == errEnough || f.halted.Load() {
-			err = nil
-		}
-		if err == nil && !f.halted.Load() {
+		if (err == nil || err == errEnough) && !f.halted.Load() {
 			err = f.send()
 		}
-		if err != nil && err != errLeft {
+		switch {
+		case err == nil, err == errEnough, err == errLeft:
+		case f.halted.Load() && errors.Is(err, context.Canceled): // which is what ended the reading
+		default:
 			yield(nil, err)
 		}
 	}
