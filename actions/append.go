@@ -252,16 +252,19 @@ func appendStamp(dst []byte, t time.Time) []byte {
 	seconds := t.Unix() // not negative, see inRange
 	year, month, day := civil(int(seconds / (24 * 3600)))
 	second := int(seconds % (24 * 3600))
-	n := len(dst) + len(`"timestamp":"`)
 	dst = append(dst, form...)
-	text := dst[n:]
-	setDigits(text[0:4], year)
-	setDigits(text[5:7], month)
-	setDigits(text[8:10], day)
-	setDigits(text[11:13], second/3600)
-	setDigits(text[14:16], second/60%60)
-	setDigits(text[17:19], second%60)
-	setDigits(text[20:26], t.Nanosecond()/1000)
+	text := (*[len(`0000-00-00T00:00:00.000000Z"`)]byte)(dst[len(dst)-len(`0000-00-00T00:00:00.000000Z"`):])
+	micros := t.Nanosecond() / 1000
+	text[0], text[1] = twoDigits(year / 100)
+	text[2], text[3] = twoDigits(year % 100)
+	text[5], text[6] = twoDigits(month)
+	text[8], text[9] = twoDigits(day)
+	text[11], text[12] = twoDigits(second / 3600)
+	text[14], text[15] = twoDigits(second / 60 % 60)
+	text[17], text[18] = twoDigits(second % 60)
+	text[20], text[21] = twoDigits(micros / 10_000)
+	text[22], text[23] = twoDigits(micros / 100 % 100)
+	text[24], text[25] = twoDigits(micros % 100)
 	return dst
 }
 
@@ -281,13 +284,10 @@ func civil(days int) (year, month, day int) {
 	return year, month, day
 }
 
-// setDigits writes a number over all of text, whose length is even.
-func setDigits(text []byte, n int) {
-	for i := len(text) - 2; i >= 0; i -= 2 {
-		pair := digitPairs[n%100]
-		text[i], text[i+1] = pair[0], pair[1]
-		n /= 100
-	}
+// twoDigits returns the digits of a number below 100.
+func twoDigits(n int) (byte, byte) {
+	pair := &digitPairs[uint(n)%100]
+	return pair[0], pair[1]
 }
 
 // digitPairs are the two digits of each number below 100.

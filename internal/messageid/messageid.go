@@ -27,24 +27,23 @@ func AppendAt(dst []byte, now time.Time) []byte {
 	high := uint64(now.UnixMilli())<<16 | 0x7000 | rand.Uint64()&0x0fff
 	low := 1<<63 | rand.Uint64()>>2
 
-	n := len(dst)
 	dst = append(dst, "00000000-0000-0000-0000-000000000000"...)
-	text := dst[n:][:36]
-	setHex(text[0:8], high>>32)
-	setHex(text[9:13], high>>16)
-	setHex(text[14:18], high)
-	setHex(text[19:23], low>>48)
-	setHex(text[24:36], low)
+	text := (*[36]byte)(dst[len(dst)-36:])
+	setHex((*[4]byte)(text[0:]), uint16(high>>48))
+	setHex((*[4]byte)(text[4:]), uint16(high>>32))
+	setHex((*[4]byte)(text[9:]), uint16(high>>16))
+	setHex((*[4]byte)(text[14:]), uint16(high))
+	setHex((*[4]byte)(text[19:]), uint16(low>>48))
+	setHex((*[4]byte)(text[24:]), uint16(low>>32))
+	setHex((*[4]byte)(text[28:]), uint16(low>>16))
+	setHex((*[4]byte)(text[32:]), uint16(low))
 	return dst
 }
 
-// setHex writes the lowest digits of x over all of text, whose length is even.
-func setHex(text []byte, x uint64) {
-	for i := len(text) - 2; i >= 0; i -= 2 {
-		pair := hexPairs[x&0xff]
-		text[i], text[i+1] = pair[0], pair[1]
-		x >>= 8
-	}
+// setHex writes the digits of x.
+func setHex(text *[4]byte, x uint16) {
+	high, low := &hexPairs[x>>8], &hexPairs[x&0xff]
+	text[0], text[1], text[2], text[3] = high[0], high[1], low[0], low[1]
 }
 
 // hexPairs are the two digits of each byte.
