@@ -187,6 +187,9 @@ func (j *job) connect() error {
 		j.where = "Sending to Segment's Tracking API of " + o.region.String() + "."
 	}
 	if o.endpoint == "" && !o.region.Valid() {
+		if o.writeKey.IsZero() {
+			cfg.WriteKey = profiles.NewWriteKey("this-program") // of the one Profile Space that there is here
+		}
 		if o.dryRun {
 			cfg.Transport = new(transporttest.Recorder) // a client has to have one
 		} else {

@@ -15,7 +15,7 @@ of this program, listens on loopback only, and keeps Segment's limits.
                       (default with events: a sample)
   -endpoint URL       send to this Tracking API: https, or http on loopback
   -region NAME        send to Segment's own Tracking API of north_america or europe
-  -write-key KEY      the Profile Space of mappings without engage_space
+  -write-key KEY      the Profile Space of mappings without engage_space (needed where -endpoint or -region says where to)
   -rate N             events a second: 0 is the default of 1000, below 0 is without limit
   -adaptive           send slower where the server takes less than -rate; below 0, begin at 1000 and find out how much it takes
   -dry-run            send nothing: print the messages of events, one a line, or what has changed in a model, column by column
