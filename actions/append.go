@@ -248,12 +248,12 @@ func appendTime(dst []byte, t time.Time) []byte {
 // appendStamp appends the member timestamp, in UTC and always of the same length, to the microsecond: a message is not valid at one time and
 // too large at another.
 func appendStamp(dst []byte, t time.Time) []byte {
-	const form = `"timestamp":"0000-00-00T00:00:00.000000Z"`
+	const form = `0000-00-00T00:00:00.000000Z"`
 	seconds := t.Unix() // not negative, see inRange
 	year, month, day := civil(int(seconds / (24 * 3600)))
 	second := int(seconds % (24 * 3600))
-	dst = append(dst, form...)
-	text := (*[len(`0000-00-00T00:00:00.000000Z"`)]byte)(dst[len(dst)-len(`0000-00-00T00:00:00.000000Z"`):])
+	dst = append(append(dst, `"timestamp":"`...), form...)
+	text := (*[len(form)]byte)(dst[len(dst)-len(form):])
 	micros := t.Nanosecond() / 1000
 	text[0], text[1] = twoDigits(year / 100)
 	text[2], text[3] = twoDigits(year % 100)

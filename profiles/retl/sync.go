@@ -253,9 +253,11 @@ func (s *Sync) differ(head Head, bits mappingBits) *differ {
 type mappingBits struct {
 	names        []string // all that the state knows
 	bits         map[string]uint64
-	ids          [64]string
 	active, idle uint64 // those that are switched on, and off
 }
+
+// maxMappings is how many bits there are.
+const maxMappings = 64
 
 // errTooManyMappings: a state has a bit for each mapping that it ever had.
 var errTooManyMappings = errors.New("retl: the state has known more than 64 mappings over time, those of other write keys included: Reset it")
@@ -265,12 +267,12 @@ func (b *mappingBits) add(id, name string, on bool) error {
 	i := slices.Index(b.names, name)
 	if i < 0 {
 		i = len(b.names)
-		if i == len(b.ids) {
+		if i == maxMappings {
 			return errTooManyMappings
 		}
 		b.names = append(b.names, name)
 	}
-	b.bits[id], b.ids[i] = 1<<i, id
+	b.bits[id] = 1 << i
 	if on {
 		b.active |= 1 << i
 	} else {
